@@ -1,0 +1,1 @@
+"""idtviz: a time-travelling debugger for the moment in which an x86 processor enters a handler."""

@@ -1,0 +1,1 @@
+"""The PC: processor, memory, chips, clock and interrupt delivery. The only user of the emulator."""

@@ -1,0 +1,97 @@
+"""What happened, as values: one for each line of `idtviz trace`. Each knows its place in time: (instruction, step)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idtviz.machine.delivery.event import Event, Fault
+from idtviz.machine.delivery.procedure import Step
+from idtviz.machine.registers import Registers
+from idtviz.x86.frames import InterruptFrame64
+from idtviz.x86.gates import Gate64
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where the processor was, or is now: the part of its state that a frame saves."""
+
+    mode: str
+    cs: int
+    rip: int
+    cpl: int
+    ss: int
+    rsp: int
+    rflags: int
+
+    @classmethod
+    def of(cls, at: Registers) -> Context:
+        """The context of `at`."""
+        return cls(at.mode, at.cs.selector, at.rip, at.cpl, at.ss.selector, at.rsp, at.rflags)
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something happened when `instruction` instructions had completed and `step` delivery steps after that were done."""
+
+    instruction: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered(Happened):
+    """A delivery that ended: in the handler (`fault` is None), or in a fault of its own. `index` counts deliveries from 0."""
+
+    index: int
+    event: Event
+    origin: Context
+    gate: Gate64 | None
+    gate_address: int
+    stack: str | None
+    frame: InterruptFrame64 | None
+    to: Context | None
+    steps: tuple[Step, ...]
+    fault: Fault | None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned(Happened):
+    """An IRET that ended delivery number `delivery`."""
+
+    delivery: int
+    origin: Context
+    to: Context
+
+
+@dataclass(frozen=True, slots=True)
+class LineChanged(Happened):
+    """An edge of an interrupt request line."""
+
+    line: int
+    level: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfInterrupt(Happened):
+    """An EOI command; `irq` is None where no in-service bit was set."""
+
+    controller: str
+    irq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Halted(Happened):
+    """HLT was executed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShutDown(Happened):
+    """The processor shut down; `cause` lists the deliveries that led there, first to last."""
+
+    cause: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Happened):
+    """Something that the machine cannot do as hardware would, or that a person would want in the log."""
+
+    text: str

@@ -1,0 +1,223 @@
+"""The engine's private CPU state, reached in place.
+
+Unicorn hands out registers one call at a time. The debugger reads and writes dozens of them at each interrupt, so this module
+finds the engine's live ``CPUX86State`` in memory and lays a ``ctypes.Structure`` over it. The layout is that of Unicorn 2.1.4
+(QEMU 5.0.1 inside); nothing else in idtviz knows it, and `locate` proves every part by experiment before anyone relies on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import struct
+import sys
+from dataclasses import dataclass
+
+import unicorn
+from unicorn import Uc, x86_const
+
+SUPPORTED = "2.1.4"
+
+_HANDLE_BYTES = 2048  # of uc_struct: holds the pointer to the CPU and the instruction counter
+_OBJECT_BYTES = 512 * 1024  # how far behind a pointer the CPU state may lie
+_STATE_BYTES = 16 * 1024
+
+
+class LayoutError(RuntimeError):
+    """The installed engine is not laid out as this version of idtviz expects."""
+
+
+class SegmentCache(ctypes.Structure):
+    """A segment register with its hidden part; `flags` holds the descriptor's high doubleword (SDM 3A 3.4.3)."""
+
+    _fields_ = (
+        ("selector", ctypes.c_uint32),
+        ("base", ctypes.c_uint64),
+        ("limit", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+    )
+
+
+class CpuState(ctypes.Structure):
+    """The first part of CPUX86State."""
+
+    _fields_ = (
+        ("regs", ctypes.c_uint64 * 16),
+        ("eip", ctypes.c_uint64),
+        ("eflags", ctypes.c_uint64),
+        ("cc_dst", ctypes.c_uint64),
+        ("cc_src", ctypes.c_uint64),
+        ("cc_src2", ctypes.c_uint64),
+        ("cc_op", ctypes.c_uint32),
+        ("df", ctypes.c_int32),
+        ("hflags", ctypes.c_uint32),
+        ("hflags2", ctypes.c_uint32),
+        ("segs", SegmentCache * 6),
+        ("ldt", SegmentCache),
+        ("tr", SegmentCache),
+        ("gdt", SegmentCache),
+        ("idt", SegmentCache),
+        ("cr", ctypes.c_uint64 * 9),
+        ("a20_mask", ctypes.c_int32),
+        ("bounds", ctypes.c_uint64 * 11),
+        ("efer", ctypes.c_uint64),
+    )
+
+
+class ExceptionState(ctypes.Structure):
+    """The part of CPUX86State around the debug registers, exceptions and intercepts."""
+
+    _fields_ = (
+        ("error_code", ctypes.c_int32),
+        ("exception_is_int", ctypes.c_int32),
+        ("exception_next_eip", ctypes.c_uint64),
+        ("dr", ctypes.c_uint64 * 8),
+        ("breakpoints", ctypes.c_uint64 * 4),
+        ("old_exception", ctypes.c_int32),
+        ("vm_vmcb", ctypes.c_uint64),
+        ("tsc_offset", ctypes.c_uint64),
+        ("intercept", ctypes.c_uint64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the engine keeps what idtviz reads in place."""
+
+    cpu: CpuState
+    exception: ExceptionState
+    counter: ctypes.c_uint64
+    """Instructions begun by the current or last `emu_start`; one more than completed unless an exit address ended it."""
+
+
+def locate(uc: Uc) -> Layout:
+    """Find and prove the engine's state behind `uc`. Raises LayoutError where a proof fails. Leaves registers zero."""
+    if ctypes.sizeof(ctypes.c_void_p) != 8 or sys.byteorder != "little":
+        raise _unsupported("a 64-bit little-endian host is needed")
+    try:
+        handle = int(uc._uch.value)
+    except (AttributeError, TypeError) as error:
+        raise _unsupported("the binding keeps its handle elsewhere") from error
+    address = _find_state(uc, handle)
+    cpu = CpuState.from_address(address)
+    _prove_registers(uc, cpu)
+    exception = _find_exception_state(uc, address)
+    counter = _find_counter(uc, handle)
+    return Layout(cpu, exception, counter)
+
+
+_GENERAL = (
+    *(x86_const.UC_X86_REG_RAX, x86_const.UC_X86_REG_RCX, x86_const.UC_X86_REG_RDX, x86_const.UC_X86_REG_RBX),
+    *(x86_const.UC_X86_REG_RSP, x86_const.UC_X86_REG_RBP, x86_const.UC_X86_REG_RSI, x86_const.UC_X86_REG_RDI),
+    *(x86_const.UC_X86_REG_R8 + index for index in range(8)),
+)
+
+
+def _unsupported(what: str) -> LayoutError:
+    return LayoutError(f"unicorn {unicorn.__version__} cannot be used ({what}); idtviz supports unicorn {SUPPORTED}")
+
+
+class _Reader:
+    """Reads this process's memory through a pipe, so that an address which is not mapped is an error and not a crash."""
+
+    def __init__(self) -> None:
+        self._out, self._in = os.pipe()
+
+    def read(self, address: int, size: int) -> bytes:
+        """The bytes at `address`: fewer than `size` where the mapping ends."""
+        found = bytearray()
+        while len(found) < size:
+            start = address + len(found)
+            length = min(size - len(found), 4096 - start % 4096)
+            try:
+                os.write(self._in, (ctypes.c_char * length).from_address(start))
+            except OSError:
+                break
+            found += os.read(self._out, length)
+        return bytes(found)
+
+    def close(self) -> None:
+        os.close(self._out)
+        os.close(self._in)
+
+
+def _find_state(uc: Uc, handle: int) -> int:
+    """The address of CPUX86State: the place behind a pointer in uc_struct where sixteen known register values stand in a row."""
+    marks = [0x1D7_0000_5EED_0000 + index for index in range(16)]
+    for register, mark in zip(_GENERAL, marks, strict=True):
+        uc.reg_write(register, mark)
+    pattern = struct.pack("<16Q", *marks)
+    with contextlib.closing(_Reader()) as reader:
+        words = reader.read(handle, _HANDLE_BYTES)
+        pointers = [word for (word,) in struct.iter_unpack("<Q", words[: len(words) // 8 * 8])]
+        # The CPU object itself is the pointer with the state close behind it: look near all of them before looking far.
+        for reach in (_OBJECT_BYTES // 8, _OBJECT_BYTES):
+            for pointer in dict.fromkeys(pointers):
+                if pointer < 4096 or pointer >> 47 or pointer % 8:
+                    continue
+                offset = reader.read(pointer, reach).find(pattern)
+                if offset >= 0:
+                    return pointer + offset
+    raise _unsupported("its CPU state was not found")
+
+
+def _prove_registers(uc: Uc, cpu: CpuState) -> None:
+    """Write through the public API and compare what stands in the structure, and the other way round."""
+    for index, register in enumerate(_GENERAL):
+        cpu.regs[index] = index
+        if uc.reg_read(register) != index:
+            raise _unsupported(f"general register {index} is not where it should be")
+        cpu.regs[index] = 0
+    tables = ((x86_const.UC_X86_REG_GDTR, cpu.gdt), (x86_const.UC_X86_REG_IDTR, cpu.idt))
+    for register, table in tables:
+        uc.reg_write(register, (0, 0x1D70_1000, 0x123, 0))
+        if (table.base, table.limit) != (0x1D70_1000, 0x123):
+            raise _unsupported("a descriptor-table register is not where it should be")
+        uc.reg_write(register, (0, 0, 0xFFFF, 0))
+    for register, index in ((x86_const.UC_X86_REG_CR2, 2), (x86_const.UC_X86_REG_CR3, 3)):
+        uc.reg_write(register, 0x1D70_2000)
+        if cpu.cr[index] != 0x1D70_2000:
+            raise _unsupported(f"CR{index} is not where it should be")
+        uc.reg_write(register, 0)
+    uc.msr_write(0xC0000080, 0x800)
+    if cpu.efer & 0x800 == 0:
+        raise _unsupported("EFER is not where it should be")
+    uc.msr_write(0xC0000080, 0)
+    uc.reg_write(x86_const.UC_X86_REG_RIP, 0x1D70)
+    if cpu.eip != 0x1D70 or cpu.a20_mask != -1:
+        raise _unsupported("RIP or the A20 mask is not where it should be")
+    uc.reg_write(x86_const.UC_X86_REG_RIP, 0)
+
+
+def _find_exception_state(uc: Uc, address: int) -> ExceptionState:
+    marks = (0x1D70_0000_0000_DB00, 0x1D70_0000_0000_DB01)
+    for register, mark in zip((x86_const.UC_X86_REG_DR0, x86_const.UC_X86_REG_DR1), marks, strict=True):
+        uc.reg_write(register, mark)
+    offset = ctypes.string_at(address, _STATE_BYTES).find(struct.pack("<2Q", *marks))
+    for register in (x86_const.UC_X86_REG_DR0, x86_const.UC_X86_REG_DR1):
+        uc.reg_write(register, 0)
+    if offset < 16:
+        raise _unsupported("its debug registers were not found")
+    found = ExceptionState.from_address(address + offset - ExceptionState.dr.offset)
+    if found.old_exception != -1 or found.intercept or found.vm_vmcb:
+        raise _unsupported("its exception state is not where it should be")
+    return found
+
+
+def _find_counter(uc: Uc, handle: int) -> ctypes.c_uint64:
+    """The counter has no getter: run two known counts of NOPs and look for the word that followed both."""
+    page = 0x1000
+    uc.mem_map(0, page)
+    uc.mem_write(0, b"\x90" * page)
+    candidates: set[int] | None = None
+    for count in (1237, 523):
+        uc.emu_start(0, page, count=count)
+        words = ctypes.string_at(handle, _HANDLE_BYTES)
+        here = {at for at in range(0, _HANDLE_BYTES, 8) if struct.unpack_from("<Q", words, at)[0] == count + 1}
+        candidates = here if candidates is None else candidates & here
+    uc.mem_unmap(0, page)
+    uc.reg_write(x86_const.UC_X86_REG_RIP, 0)
+    if not candidates or len(candidates) != 1:
+        raise _unsupported("its instruction counter was not found")
+    return ctypes.c_uint64.from_address(handle + candidates.pop())

@@ -1,0 +1,91 @@
+"""The processor's registers at one boundary, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from idtviz.x86 import control, flags
+
+GENERAL_NAMES = (
+    *("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"),
+    *(f"r{index}" for index in range(8, 16)),
+)
+"""General registers in encoding order (SDM 2A 2.1.5)."""
+RSP = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment register: the visible selector and the hidden descriptor cache (SDM 3A 3.4.3).
+
+    `limit` is in bytes, inclusive; `flags` is the descriptor's high doubleword.
+    """
+
+    selector: int
+    base: int
+    limit: int
+    flags: int
+
+    CODE_LONG: ClassVar[int] = 1 << 21
+    CODE_32: ClassVar[int] = 1 << 22
+
+    @property
+    def dpl(self) -> int:
+        return self.flags >> 13 & 3
+
+    @property
+    def present(self) -> bool:
+        return bool(self.flags & 1 << 15)
+
+    @property
+    def long(self) -> bool:
+        """The L bit: a code segment of 64-bit mode."""
+        return bool(self.flags & self.CODE_LONG)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """GDTR or IDTR: linear base address and inclusive limit in bytes (SDM 3A 2.4)."""
+
+    base: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """Every register that decides an interrupt delivery or that a person wants to see. `general` is in encoding order."""
+
+    general: tuple[int, ...]
+    rip: int
+    rflags: int
+    cpl: int
+    es: Segment
+    cs: Segment
+    ss: Segment
+    ds: Segment
+    fs: Segment
+    gs: Segment
+    ldtr: Segment
+    tr: Segment
+    gdtr: Table
+    idtr: Table
+    cr0: int
+    cr2: int
+    cr3: int
+    cr4: int
+    efer: int
+    interrupt_shadow: bool
+
+    @property
+    def rsp(self) -> int:
+        return self.general[RSP]
+
+    @property
+    def mode(self) -> str:
+        """`long`, `compatibility`, `protected`, `vm86` or `real` (SDM 3A 2.2)."""
+        if not self.cr0 & control.CR0_PE:
+            return "real"
+        if self.efer & control.EFER_LMA:
+            return "long" if self.cs.long else "compatibility"
+        return "vm86" if self.rflags & flags.VM else "protected"
