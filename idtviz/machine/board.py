@@ -34,7 +34,7 @@ class Board:
         on_eoi: Callable[[str, int], None],
         on_empty_port: Callable[[int], None],
     ) -> None:
-        """`on_line` is told each edge (IRQ, level), `on_eoi` each EOI command, `on_empty_port` each port nobody answers."""
+        """`on_line` is told each edge (IRQ, level), `on_eoi` each EOI, `on_empty_port` each port without a chip."""
         self._on_line = on_line
         self.pic = PicPair(on_eoi)
         self.pit = Pit(clock, self._line(TIMER_IRQ), pit.POWER_ON)

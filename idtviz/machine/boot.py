@@ -75,7 +75,8 @@ def load(machine: Machine, image: Image) -> None:
         if part.address + part.size > top:
             raise ImageError(
                 f"the image needs memory up to {part.address + part.size:#x}; "
-                f"the machine has {machine.memory.size:#x} bytes, of which the last {TABLE_BYTES:#x} hold its first page tables"
+                f"the machine has {machine.memory.size:#x} bytes, of which the last {TABLE_BYTES:#x} hold its first "
+                "page tables"
             )
         machine.memory.write(part.address, part.data)
 

@@ -1,27 +1,26 @@
 """The processor: one Unicorn handle, stepped or run, stopping at everything that idtviz does itself.
 
-Interrupts, IRET, HLT and RDTSC are ours. Unicorn stops for an exception by its hook. For INT n, INT1 and the other three the
-engine's SVM intercepts are switched on, so that a run at full speed stops in front of each exactly as a single step does.
+Interrupts, IRET, HLT and RDTSC are ours. Unicorn stops for an exception by its hook. For INT n and the other three the
+engine's SVM intercepts are switched on, so that a run at full speed stops in front of each as a single step does.
 """
 
 from __future__ import annotations
 
-import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import unicorn
-from unicorn import Uc, UcError, x86_const
-from unicorn.unicorn_py3.unicorn import UcContext
+from unicorn import x86_const
 
 from idtviz.machine import layout
-from idtviz.machine.memory import Memory
+from idtviz.machine.engine import EngineError, Snapshot, open_engine
+from idtviz.machine.memory import PAGE, Memory
 from idtviz.machine.registers import Registers, Segment, Table
-from idtviz.x86 import flags
+from idtviz.x86 import control, flags
 from idtviz.x86.addresses import MASK64
+from idtviz.x86.vectors import VECTORS
 
 ReadPort = Callable[[int, int], int]
 """(port, size in bytes) -> value"""
@@ -32,7 +31,7 @@ _PHYSICAL_LIMIT = 1 << 40
 
 # AMD APM vol. 2, appendix C: intercept codes; the engine reports code n as exception 0x100 + n.
 _INTERCEPT_BASE = 0x60
-_KINDS = {0x6E: "TIME_STAMP", 0x74: "IRET", 0x75: "SOFTWARE", 0x78: "HALT", 0x87: "TIME_STAMP", 0x88: "DEBUG_TRAP"}
+_KINDS = {0x6E: "TIME_STAMP", 0x74: "IRET", 0x75: "SOFTWARE", 0x78: "HALT", 0x87: "TIME_STAMP"}
 _GUEST = 1 << 21  # hflags: intercepts are consulted
 _SHADOW = 1 << 3  # hflags: STI or MOV SS holds interrupts off for one instruction
 
@@ -47,26 +46,34 @@ class TrapKind(Enum):
 
     EXCEPTION = "exception"
     SOFTWARE = "INT n, INT3 or INTO"
-    DEBUG_TRAP = "INT1"
     HALT = "HLT"
     IRET = "IRET"
     TIME_STAMP = "RDTSC or RDTSCP"
+    SYSTEM_CALL = "SYSCALL or SYSENTER"
 
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """What stopped the engine; RIP is in front of the instruction. `vector` and `error_code` are those of an EXCEPTION."""
+    """What stopped the engine. RIP is in front of the instruction, for a single-step #DB behind it.
+
+    `vector` and `error_code` are those of an EXCEPTION.
+    """
 
     kind: TrapKind
     vector: int = 0
     error_code: int = 0
+
+    @property
+    def name(self) -> str:
+        """`#PF`, or the instruction."""
+        return VECTORS[self.vector].mnemonic if self.kind is TrapKind.EXCEPTION else self.kind.value
 
 
 class Cpu:
     """One x86-64 processor over `memory` and the I/O ports."""
 
     def __init__(self, memory: Memory, read_port: ReadPort, write_port: WritePort) -> None:
-        self._uc = Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        self._uc = open_engine()
         found = layout.locate(self._uc)
         self._memory = memory
         self._read_port = read_port
@@ -77,6 +84,8 @@ class Cpu:
         self._trap: Trap | None = None
         self._stopped = False
         self._hook_error: BaseException | None = None
+        self._held_rip: int | None = None
+        self._breakpoints: frozenset[int] = frozenset()
         self._start = self._uc.emu_start
         self._map(memory)
         self._hook()
@@ -85,15 +94,17 @@ class Cpu:
     def _map(self, memory: Memory) -> None:
         self._uc.mem_map_ptr(0, memory.size, unicorn.UC_PROT_ALL, memory.host_address)
         hole = _PHYSICAL_LIMIT - memory.size
-        self._uc.mmio_map(memory.size, hole, lambda uc, offset, size, data: (1 << 8 * size) - 1, None, _drop, None)
+        self._uc.mmio_map(memory.size, hole, _read_empty_bus, None, _write_empty_bus, None)
 
     def _hook(self) -> None:
-        uc: Any = self._uc
-        uc.ctl_exits_enabled(True)
-        uc.ctl_set_exits([])
-        uc.hook_add(unicorn.UC_HOOK_INTR, self._on_exception)
-        uc.hook_add(unicorn.UC_HOOK_INSN, self._on_in, None, 1, 0, x86_const.UC_X86_INS_IN)
-        uc.hook_add(unicorn.UC_HOOK_INSN, self._on_out, None, 1, 0, x86_const.UC_X86_INS_OUT)
+        engine, instruction = self._uc, unicorn.UC_HOOK_INSN
+        engine.ctl_exits_enabled(_ENABLED)
+        engine.ctl_set_exits([])
+        engine.hook_add(unicorn.UC_HOOK_INTR, self._on_exception)
+        engine.hook_add(instruction, self._on_in, None, 1, 0, x86_const.UC_X86_INS_IN)
+        engine.hook_add(instruction, self._on_out, None, 1, 0, x86_const.UC_X86_INS_OUT)
+        engine.hook_add(instruction, self._on_syscall, None, 1, 0, x86_const.UC_X86_INS_SYSCALL)
+        engine.hook_add(instruction, self._on_sysenter, None, 1, 0, x86_const.UC_X86_INS_SYSENTER)
         self._exception.intercept = sum(1 << code - _INTERCEPT_BASE for code in _KINDS)
         self._state.hflags |= _GUEST
 
@@ -110,13 +121,23 @@ class Cpu:
         self._stopped = False
         try:
             self._start(self._state.eip, 0, 0, count)
-        except UcError as error:
+        except EngineError as error:
             self._trap = self._trap_of(error)
         if self._hook_error is not None:
             error_, self._hook_error = self._hook_error, None
             raise error_
-        begun = self._counter.value
-        if self._trap is not None or self._stopped or begun > count:
+        if self._held_rip is not None:
+            self._state.eip, self._held_rip = self._held_rip, None
+        begun: int = self._counter.value
+        trap = self._trap
+        if trap is not None and trap.kind is TrapKind.HALT and self._state.eip in self._breakpoints:
+            # The engine ends a run at an exit address by the same code that performs HLT; nothing was begun there.
+            self._trap = None
+            return begun
+        if trap is not None:
+            # A single-step #DB comes behind the instruction that it is for; all else in front of it.
+            return begun if trap.vector == _DEBUG else begun - 1
+        if self._stopped or begun > count:
             return begun - 1
         return begun  # an exit address: nothing was begun there
 
@@ -130,11 +151,12 @@ class Cpu:
         """During a port access: instructions begun in this run, the accessing one included."""
         return self._counter.value
 
-    def set_breakpoints(self, addresses: list[int]) -> None:
+    def set_breakpoints(self, addresses: Sequence[int]) -> None:
         """Addresses (RIP) in front of which `run` ends, at full speed."""
+        self._breakpoints = frozenset(addresses)
         self._uc.ctl_set_exits(addresses)
 
-    def _on_exception(self, uc: Uc, number: int, user: object) -> None:
+    def _on_exception(self, _engine: object, number: int, _data: object) -> None:
         exception = self._exception
         if number >= 0x100:
             self._trap = Trap(TrapKind[_KINDS[number - 0x100]])
@@ -142,43 +164,66 @@ class Cpu:
             self._trap = Trap(TrapKind.EXCEPTION, number, exception.error_code & 0xFFFFFFFF)
         # Or the next fault would arrive as a double fault: that test is ours.
         exception.old_exception = -1
-        uc.emu_stop()
+        # A counted run works the flags out in front of each instruction, and unwinding forgets that it did: it puts back
+        # the name of the operation that they came from, though its operands are gone.
+        self._state.cc_op = _CC_OP_EFLAGS
+        self._uc.emu_stop()
 
-    def _trap_of(self, error: UcError) -> Trap:
+    def _on_syscall(self, _engine: object, _data: object) -> None:
+        enabled = self._state.efer & control.EFER_SCE
+        self._stop_in_front(Trap(TrapKind.SYSTEM_CALL) if enabled else Trap(TrapKind.EXCEPTION, _UNDEFINED_OPCODE))
+
+    def _on_sysenter(self, _engine: object, _data: object) -> None:
+        enabled = self._uc.msr_read(_SYSENTER_CS) & ~3 & 0xFFFF
+        self._stop_in_front(Trap(TrapKind.SYSTEM_CALL) if enabled else Trap(TrapKind.EXCEPTION, _PROTECTION))
+
+    def _stop_in_front(self, trap: Trap) -> None:
+        """From an instruction hook: the engine would step over the instruction; `run` puts RIP back in front of it."""
+        self._trap = trap
+        self._held_rip = self._state.eip
+        self._uc.emu_stop()
+
+    def _trap_of(self, error: EngineError) -> Trap:
         """An engine error, as the exception that a processor raises there."""
         self._exception.old_exception = -1
         if error.errno in _UNDEFINED:
-            return Trap(TrapKind.EXCEPTION, 6)
+            return Trap(TrapKind.EXCEPTION, _UNDEFINED_OPCODE)
         raise error
 
-    def _on_in(self, uc: Uc, port: int, size: int, user: object) -> int:
+    def _on_in(self, _engine: object, port: int, size: int, _data: object) -> int:
         try:
             return self._read_port(port, size)
         except BaseException as error:  # noqa: BLE001 -- carried over the engine's C frames and raised again in run()
             self._hook_error = error
-            uc.emu_stop()
+            self._uc.emu_stop()
             return 0
 
-    def _on_out(self, uc: Uc, port: int, size: int, value: int, user: object) -> None:
+    def _on_out(self, _engine: object, port: int, size: int, value: int, _data: object) -> None:
         try:
             self._write_port(port, size, value)
         except BaseException as error:  # noqa: BLE001 -- as above
             self._hook_error = error
-            uc.emu_stop()
+            self._uc.emu_stop()
 
-    def _drop_translations(self, address: int, size: int) -> None:
+    def _drop_translations(self, _address: int, _size: int) -> None:
         """Neither a write through the map nor one through the API tells the engine that code may have changed."""
         self._uc.ctl_flush_tb()
 
     def forget_code(self, linear: int, size: int) -> None:
-        """Bytes at `linear` were written by a delivery: drop what was translated from them.
+        """Bytes at `linear` have been written, not by guest code: drop what was translated from them.
 
-        The engine looks the page up as a fetch of ring 0. A page that may not be fetched holds no translated code.
+        The engine looks the page up as a fetch does, so the page must have been accessed already: it sets the bit. A
+        page that may not be fetched holds no translated code; with SMEP rings 0 and 3 fetch from different pages.
         """
         state, exception = self._state, self._exception
         cr2, hflags = state.cr[2], state.hflags
-        state.hflags &= ~3
-        self._uc.ctl_remove_cache(linear, linear + size)
+        while size > 0:
+            length = min(size, PAGE - linear % PAGE)
+            for cpl in (0, 3) if state.cr[4] & control.CR4_SMEP else (0,):
+                state.hflags = hflags & ~3 | cpl
+                self._uc.ctl_remove_cache(linear, linear + length)
+            linear += length
+            size -= length
         state.hflags = hflags
         state.cr[2] = cr2
         exception.old_exception = -1
@@ -188,7 +233,8 @@ class Cpu:
     @property
     def rip(self) -> int:
         """The offset of the next instruction."""
-        return self._state.eip
+        value: int = self._state.eip
+        return value
 
     @rip.setter
     def rip(self, value: int) -> None:
@@ -200,17 +246,42 @@ class Cpu:
         return bool(self._state.eflags & flags.IF) and not self._state.hflags & _SHADOW
 
     @property
+    def interrupt_shadow(self) -> bool:
+        """STI or MOV SS holds interrupts off until one more instruction has completed (SDM 3A 6.8.1, 6.8.3)."""
+        return bool(self._state.hflags & _SHADOW)
+
+    @property
+    def may_check_alignment(self) -> bool:
+        """CR0.AM is set in ring 3: with RFLAGS.AC, unaligned operands are #AC (SDM 3A 6.15, Interrupt 17)."""
+        return self._state.hflags & 3 == 3 and bool(self._state.cr[0] & control.CR0_AM)
+
+    @property
+    def single_steps(self) -> bool:
+        """TF is set: #DB behind the next instruction."""
+        return bool(self._state.eflags & flags.TF)
+
+    @property
     def cr2(self) -> int:
-        return self._state.cr[2]
+        value: int = self._state.cr[2]
+        return value
 
     @cr2.setter
     def cr2(self, value: int) -> None:
         self._state.cr[2] = value
 
+    def debug_register(self, index: int) -> int:
+        """DR`index`: 0-3, 6 (status) or 7 (control)."""
+        value: int = self._exception.dr[index]
+        return value
+
+    def note_single_step(self) -> None:
+        """DR6 of the #DB that TF raises behind an instruction (SDM 3B 17.2.3)."""
+        self._exception.dr[6] |= _SINGLE_STEP
+
     def retire(self, length: int) -> None:
-        """An instruction of `length` bytes that idtviz performed itself has completed: RIP moves, RF and the shadow end."""
+        """An instruction of `length` bytes that idtviz performed has completed: RIP moves, RF and the shadow end."""
         state = self._state
-        state.eip = state.eip + length & MASK64
+        state.eip = (state.eip + length) & MASK64
         state.hflags &= ~(_SHADOW | flags.RF)
         state.eflags &= ~flags.RF
 
@@ -221,30 +292,16 @@ class Cpu:
         if processor_id:
             self._state.regs[1] = self._uc.msr_read(_TSC_AUX) & 0xFFFFFFFF
 
-    def run_native(self) -> int:
-        """Run one instruction that is otherwise ours (IRET outside long mode) as the engine does it."""
-        self._exception.intercept, ours = 0, self._exception.intercept
-        self._uc.ctl_flush_tb()
-        try:
-            return self.run(1)
-        finally:
-            self._exception.intercept = ours
-
     def registers(self) -> Registers:
         """All registers, as a value."""
         state = self._state
         segments = [Segment(cache.selector, cache.base, cache.limit, cache.flags) for cache in state.segs]
         ldt, tr, gdt, idt = state.ldt, state.tr, state.gdt, state.idt
         control_registers = state.cr
-        rflags = (
-            state.cc_src & _STATUS_FLAGS | state.eflags & ~_STATUS_FLAGS | (flags.DF if state.df < 0 else 0)
-            if state.cc_op == _CC_OP_EFLAGS
-            else self._uc.reg_read(x86_const.UC_X86_REG_RFLAGS)
-        )
         return Registers(
             general=tuple(state.regs),
             rip=state.eip,
-            rflags=rflags | 2,
+            rflags=state.eflags | flags.ALWAYS_SET,
             cpl=state.hflags & 3,
             es=segments[0],
             cs=segments[1],
@@ -287,11 +344,12 @@ class Cpu:
         self._derive_hflags(registers)
 
     def _load_flags(self, rflags: int) -> None:
+        """Between two runs all flags stand in `eflags`; when one begins the engine takes some of them apart again."""
         state = self._state
         state.cc_src = rflags & _STATUS_FLAGS
         state.cc_op = _CC_OP_EFLAGS
         state.df = -1 if rflags & flags.DF else 1
-        state.eflags = rflags & ~(_STATUS_FLAGS | flags.DF)
+        state.eflags = rflags
 
     def _load_control(self, registers: Registers) -> None:
         uc = self._uc
@@ -320,18 +378,18 @@ class Cpu:
 
     # State as a whole
 
-    def snapshot(self) -> UcContext:
+    def snapshot(self) -> Snapshot:
         """The complete processor state."""
         return self._uc.context_save()
 
-    def restore(self, snapshot: UcContext) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Back to `snapshot`; RAM is the caller's. Translations and the TLB are dropped."""
         self._uc.context_restore(snapshot)
         self._uc.reg_write(x86_const.UC_X86_REG_CR3, self._state.cr[3])
         self._uc.ctl_flush_tb()
 
-    def digest_into(self, digest: hashlib._Hash) -> None:
-        """Feed every architectural register, in a fixed order, to `digest`."""
+    def digest_into(self, update: Callable[[bytes], object]) -> None:
+        """Feed every architectural register, in a fixed order, to a hash's `update`."""
         at = self.registers()
         words = [*at.general, at.rip, at.rflags, at.cpl, at.cr0, at.cr2, at.cr3, at.cr4, at.efer, at.interrupt_shadow]
         for segment in (at.es, at.cs, at.ss, at.ds, at.fs, at.gs, at.ldtr, at.tr):
@@ -340,12 +398,16 @@ class Cpu:
         words += [self._exception.dr[index] for index in (0, 1, 2, 3, 6, 7)]
         words += [self._uc.msr_read(number) for number in _DIGESTED_MSRS]
         words += [int(self._uc.reg_read(number)) for number in _DIGESTED_WORDS]
-        digest.update(struct.pack(f"<{len(words)}Q", *words))
+        update(struct.pack(f"<{len(words)}Q", *words))
         for number in _DIGESTED_VECTORS:
-            digest.update(repr(self._uc.reg_read(number)).encode())
+            update(repr(self._uc.reg_read(number)).encode())
 
 
-def _drop(uc: Uc, offset: int, size: int, value: int, data: object) -> None:
+def _read_empty_bus(_engine: object, _offset: int, size: int, _data: object) -> int:
+    return (1 << 8 * size) - 1
+
+
+def _write_empty_bus(_engine: object, _offset: int, _size: int, _value: int, _data: object) -> None:
     """A write that nothing answers."""
 
 
@@ -359,6 +421,10 @@ def _paging(registers: Registers) -> tuple[int, ...]:
 
 _EFER = 0xC0000080
 _TSC_AUX = 0xC0000103
+_SYSENTER_CS = 0x174
+_ENABLED = True
+_DEBUG, _UNDEFINED_OPCODE, _PROTECTION = 1, 6, 13
+_SINGLE_STEP = 1 << 14  # DR6.BS
 # A fetch from the empty bus reads FF FF: an undefined opcode.
 _UNDEFINED = (unicorn.UC_ERR_INSN_INVALID, unicorn.UC_ERR_FETCH_PROT, unicorn.UC_ERR_FETCH_UNMAPPED)
 _DIGESTED_MSRS = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from idtviz.machine.delivery.event import Event, Fault
+from idtviz.machine.delivery.long import LongDelivery
 from idtviz.machine.delivery.procedure import Step
 from idtviz.machine.registers import Registers
 from idtviz.x86.frames import InterruptFrame64
@@ -31,7 +32,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """Something happened when `instruction` instructions had completed and `step` delivery steps after that were done."""
+    """Something happened when `instruction` instructions had completed, and `step` delivery steps after the last."""
 
     instruction: int
     step: int
@@ -39,7 +40,10 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class Delivered(Happened):
-    """A delivery that ended: in the handler (`fault` is None), or in a fault of its own. `index` counts deliveries from 0."""
+    """A delivery that ended: in the handler (`fault` is None), or in a fault of its own.
+
+    `index` counts deliveries from 0. `step` is the one at which it began.
+    """
 
     index: int
     event: Event
@@ -51,6 +55,26 @@ class Delivered(Happened):
     to: Context | None
     steps: tuple[Step, ...]
     fault: Fault | None
+
+    @classmethod
+    def of(cls, done: LongDelivery, instruction: int, step: int, index: int) -> Delivered:
+        """What `done`, delivery number `index`, came to."""
+        before = Context.of(done.before)
+        entered = done.after is not None
+        return cls(
+            instruction=instruction,
+            step=step,
+            index=index,
+            event=done.event,
+            origin=replace(before, rip=done.event.rip, rflags=done.saved_rflags),
+            gate=done.gate,
+            gate_address=done.gate_address,
+            stack=done.stack.source if entered and done.stack is not None else None,
+            frame=done.frame if entered else None,
+            to=Context.of(done.after) if done.after is not None else None,
+            steps=tuple(done.steps),
+            fault=done.fault,
+        )
 
 
 @dataclass(frozen=True, slots=True)

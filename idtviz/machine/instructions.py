@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from idtviz.machine.memory import PAGE, LinearMemory
+from idtviz.machine.registers import Registers
+
 MAXIMUM_LENGTH = 15
 """Bytes of the longest instruction (SDM 2A 2.3.11)."""
 
 _LEGACY_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
+_LOCK = 0xF0
+_INT1 = 0xF1
+_TWO_BYTES = 0x0F
 _LENGTHS = {0xCC: 1, 0xCD: 2, 0xCE: 1, 0xCF: 1, 0xF1: 1, 0xF4: 1}
+_VECTORS = {0xCC: 3, 0xCE: 4, _INT1: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +27,41 @@ class Decoded:
     operand_size: int
 
 
-def decode(raw: bytes, *, long: bool, wide: bool) -> Decoded:
-    """Decode one of this module's instructions. `long`: 64-bit mode; `wide`: default operand size 32 (CS.D=1, or 64-bit mode)."""
-    at = 0
-    operand, rex = False, 0
-    while raw[at] in _LEGACY_PREFIXES:
-        operand |= raw[at] == 0x66
-        at += 1
-    if long and raw[at] & 0xF0 == 0x40:
-        rex = raw[at]
-        at += 1
-    opcode = raw[at]
-    length = at + (_LENGTHS[opcode] if opcode != 0x0F else 3 if raw[at + 1] == 0x01 else 2)
-    vector = {0xCC: 3, 0xCE: 4, 0xF1: 1, 0xCD: raw[at + 1] if len(raw) > at + 1 else 0}.get(opcode)
-    size = 8 if rex & 8 else 4 if wide != operand else 2
-    return Decoded(length, vector, size)
+def fetch(at: Registers, memory: LinearMemory) -> bytes:
+    """The bytes at CS:RIP, as many as the longest instruction has; zeros from the first page on that is not mapped."""
+    address = at.cs.base + at.rip
+    raw = memory.peek(address, MAXIMUM_LENGTH)
+    if raw is None:
+        raw = memory.peek(address, min(MAXIMUM_LENGTH, PAGE - address % PAGE)) or b""
+    return raw.ljust(MAXIMUM_LENGTH, b"\0")
+
+
+def decode(raw: bytes, at: Registers) -> Decoded:
+    """Decode the instruction that `fetch` found; it must be one of this module's."""
+    start, wide, rex = _prefixes(raw, at)
+    opcode = raw[start]
+    length = _LENGTHS[opcode] if opcode != _TWO_BYTES else 3 if raw[start + 1] == 0x01 else 2
+    vector = raw[start + 1] if opcode == 0xCD else _VECTORS.get(opcode)
+    size = 8 if rex & 8 else 4 if wide else 2
+    return Decoded(start + length, vector, size)
+
+
+def is_int1(raw: bytes, at: Registers) -> bool:
+    """Whether this is INT1 (F1). With LOCK it is undefined."""
+    start, _, _ = _prefixes(raw, at)
+    return start < len(raw) and raw[start] == _INT1 and _LOCK not in raw[:start]
+
+
+def _prefixes(raw: bytes, at: Registers) -> tuple[int, bool, int]:
+    """Where the opcode begins, whether the operand size is 32 bits (without REX.W), and REX."""
+    start = 0
+    wide = at.cs.long or bool(at.cs.flags & at.cs.CODE_32)
+    while start < len(raw) and raw[start] in _LEGACY_PREFIXES:
+        start += 1
+    if 0x66 in raw[:start]:
+        wide = not wide
+    rex = 0
+    if at.mode == "long" and start < len(raw) and raw[start] & 0xF0 == 0x40:
+        rex = raw[start]
+        start += 1
+    return start, wide, rex

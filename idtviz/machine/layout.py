@@ -1,8 +1,9 @@
 """The engine's private CPU state, reached in place.
 
-Unicorn hands out registers one call at a time. The debugger reads and writes dozens of them at each interrupt, so this module
-finds the engine's live ``CPUX86State`` in memory and lays a ``ctypes.Structure`` over it. The layout is that of Unicorn 2.1.4
-(QEMU 5.0.1 inside); nothing else in idtviz knows it, and `locate` proves every part by experiment before anyone relies on it.
+Unicorn hands out registers one call at a time. The debugger reads and writes dozens of them at each interrupt, so this
+module finds the engine's live ``CPUX86State`` in memory and lays a ``ctypes.Structure`` over it. The layout is that of
+Unicorn 2.1.4 (QEMU 5.0.1 inside); nothing else in idtviz knows it, and `locate` proves every part by experiment before
+anyone relies on it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import struct
 import sys
 from dataclasses import dataclass
 
-import unicorn
-from unicorn import Uc, x86_const
+from unicorn import x86_const
+
+from idtviz.machine.engine import VERSION, Engine, handle_address
 
 SUPPORTED = "2.1.4"
 
@@ -88,22 +90,22 @@ class Layout:
     cpu: CpuState
     exception: ExceptionState
     counter: ctypes.c_uint64
-    """Instructions begun by the current or last `emu_start`; one more than completed unless an exit address ended it."""
+    """Instructions begun by the present or last `emu_start`: one more than completed, unless an exit ended it."""
 
 
-def locate(uc: Uc) -> Layout:
-    """Find and prove the engine's state behind `uc`. Raises LayoutError where a proof fails. Leaves registers zero."""
+def locate(engine: Engine) -> Layout:
+    """Find and prove the state behind `engine`. Raises LayoutError where a proof fails. Leaves registers zero."""
     if ctypes.sizeof(ctypes.c_void_p) != 8 or sys.byteorder != "little":
         raise _unsupported("a 64-bit little-endian host is needed")
     try:
-        handle = int(uc._uch.value)
+        handle = handle_address(engine)
     except (AttributeError, TypeError) as error:
         raise _unsupported("the binding keeps its handle elsewhere") from error
-    address = _find_state(uc, handle)
+    address = _find_state(engine, handle)
     cpu = CpuState.from_address(address)
-    _prove_registers(uc, cpu)
-    exception = _find_exception_state(uc, address)
-    counter = _find_counter(uc, handle)
+    _prove_registers(engine, cpu)
+    exception = _find_exception_state(engine, address)
+    counter = _find_counter(engine, handle)
     return Layout(cpu, exception, counter)
 
 
@@ -113,13 +115,19 @@ _GENERAL = (
     *(x86_const.UC_X86_REG_R8 + index for index in range(8)),
 )
 
+_SEGMENTS = (
+    *(x86_const.UC_X86_REG_ES, x86_const.UC_X86_REG_CS, x86_const.UC_X86_REG_SS),
+    *(x86_const.UC_X86_REG_DS, x86_const.UC_X86_REG_FS, x86_const.UC_X86_REG_GS),
+)
+_HFLAGS_64 = 1 << 14 | 1 << 15  # LMA and CS64
+
 
 def _unsupported(what: str) -> LayoutError:
-    return LayoutError(f"unicorn {unicorn.__version__} cannot be used ({what}); idtviz supports unicorn {SUPPORTED}")
+    return LayoutError(f"unicorn {VERSION} cannot be used ({what}); idtviz supports unicorn {SUPPORTED}")
 
 
 class _Reader:
-    """Reads this process's memory through a pipe, so that an address which is not mapped is an error and not a crash."""
+    """Reads this process's memory through a pipe, so that an address that is not mapped is an error and no crash."""
 
     def __init__(self) -> None:
         self._out, self._in = os.pipe()
@@ -142,61 +150,104 @@ class _Reader:
         os.close(self._in)
 
 
-def _find_state(uc: Uc, handle: int) -> int:
-    """The address of CPUX86State: the place behind a pointer in uc_struct where sixteen known register values stand in a row."""
-    marks = [0x1D7_0000_5EED_0000 + index for index in range(16)]
-    for register, mark in zip(_GENERAL, marks, strict=True):
-        uc.reg_write(register, mark)
-    pattern = struct.pack("<16Q", *marks)
+def _find_state(engine: Engine, handle: int) -> int:
+    """The address of CPUX86State: behind a pointer in uc_struct, where sixteen known values stand in a row."""
+    _mark(engine, 0x1D7_0000_5EED_0000)
+    pattern = struct.pack("<16Q", *range(0x1D7_0000_5EED_0000, 0x1D7_0000_5EED_0010))
     with contextlib.closing(_Reader()) as reader:
         words = reader.read(handle, _HANDLE_BYTES)
         pointers = [word for (word,) in struct.iter_unpack("<Q", words[: len(words) // 8 * 8])]
-        # The CPU object itself is the pointer with the state close behind it: look near all of them before looking far.
+        # The CPU object itself is the pointer with the state close behind it: look near all of them before far.
         for reach in (_OBJECT_BYTES // 8, _OBJECT_BYTES):
             for pointer in dict.fromkeys(pointers):
                 if pointer < 4096 or pointer >> 47 or pointer % 8:
                     continue
-                offset = reader.read(pointer, reach).find(pattern)
-                if offset >= 0:
-                    return pointer + offset
+                memory = reader.read(pointer, reach)
+                offset = memory.find(pattern)
+                while offset >= 0:
+                    address: int = pointer + offset
+                    if _follows(engine, address):
+                        return address
+                    offset = memory.find(pattern, offset + 8)
     raise _unsupported("its CPU state was not found")
 
 
-def _prove_registers(uc: Uc, cpu: CpuState) -> None:
+def _mark(engine: Engine, first: int) -> None:
+    for index, register in enumerate(_GENERAL):
+        engine.reg_write(register, first + index)
+
+
+def _follows(engine: Engine, address: int) -> bool:
+    """Whether what stands at `address` is the state itself: a copy of the pattern does not follow the registers."""
+    found = (ctypes.c_uint64 * 16).from_address(address)
+    follows = True
+    for first in (0x1D7_0000_0B5E_0000, 0x1D7_0000_5EED_0000):
+        _mark(engine, first)
+        follows &= list(found) == list(range(first, first + 16))
+    return follows
+
+
+def _prove_registers(engine: Engine, cpu: CpuState) -> None:
     """Write through the public API and compare what stands in the structure, and the other way round."""
     for index, register in enumerate(_GENERAL):
         cpu.regs[index] = index
-        if uc.reg_read(register) != index:
+        if engine.reg_read(register) != index:
             raise _unsupported(f"general register {index} is not where it should be")
         cpu.regs[index] = 0
-    tables = ((x86_const.UC_X86_REG_GDTR, cpu.gdt), (x86_const.UC_X86_REG_IDTR, cpu.idt))
-    for register, table in tables:
-        uc.reg_write(register, (0, 0x1D70_1000, 0x123, 0))
+    for register, table in ((x86_const.UC_X86_REG_GDTR, cpu.gdt), (x86_const.UC_X86_REG_IDTR, cpu.idt)):
+        engine.reg_write(register, (0, 0x1D70_1000, 0x123, 0))
         if (table.base, table.limit) != (0x1D70_1000, 0x123):
             raise _unsupported("a descriptor-table register is not where it should be")
-        uc.reg_write(register, (0, 0, 0xFFFF, 0))
+        engine.reg_write(register, (0, 0, 0xFFFF, 0))
     for register, index in ((x86_const.UC_X86_REG_CR2, 2), (x86_const.UC_X86_REG_CR3, 3)):
-        uc.reg_write(register, 0x1D70_2000)
+        engine.reg_write(register, 0x1D70_2000)
         if cpu.cr[index] != 0x1D70_2000:
             raise _unsupported(f"CR{index} is not where it should be")
-        uc.reg_write(register, 0)
-    uc.msr_write(0xC0000080, 0x800)
+        engine.reg_write(register, 0)
+    _prove_segments(engine, cpu)
+    _prove_flags(engine, cpu)
+    engine.msr_write(0xC0000080, 0x800)
     if cpu.efer & 0x800 == 0:
         raise _unsupported("EFER is not where it should be")
-    uc.msr_write(0xC0000080, 0)
-    uc.reg_write(x86_const.UC_X86_REG_RIP, 0x1D70)
+    engine.msr_write(0xC0000080, 0)
+    engine.reg_write(x86_const.UC_X86_REG_RIP, 0x1D70)
     if cpu.eip != 0x1D70 or cpu.a20_mask != -1:
         raise _unsupported("RIP or the A20 mask is not where it should be")
-    uc.reg_write(x86_const.UC_X86_REG_RIP, 0)
+    engine.reg_write(x86_const.UC_X86_REG_RIP, 0)
 
 
-def _find_exception_state(uc: Uc, address: int) -> ExceptionState:
+def _prove_segments(engine: Engine, cpu: CpuState) -> None:
+    for index, register in enumerate(_SEGMENTS):
+        before = cpu.segs[index].selector
+        cpu.segs[index].selector = 0x1D70 + 8 * index
+        if engine.reg_read(register) != 0x1D70 + 8 * index:
+            raise _unsupported(f"segment register {index} is not where it should be")
+        cpu.segs[index].selector = before
+    for register, cache in ((x86_const.UC_X86_REG_LDTR, cpu.ldt), (x86_const.UC_X86_REG_TR, cpu.tr)):
+        before = cache.selector, cache.base, cache.limit, cache.flags
+        cache.selector, cache.base, cache.limit, cache.flags = 0x1D70, 0x1D70_3000, 0x456, 0x8900
+        if engine.reg_read(register) != (0x1D70, 0x1D70_3000, 0x456, 0x8900):
+            raise _unsupported("LDTR or TR is not where it should be")
+        cache.selector, cache.base, cache.limit, cache.flags = before
+
+
+def _prove_flags(engine: Engine, cpu: CpuState) -> None:
+    """CF as the engine takes it apart, and hflags by the two bits that a handle for 64-bit code has from the start."""
+    cpu.eflags, cpu.cc_src, cpu.cc_op, cpu.df = 0x602, 0x1, 1, -1
+    if engine.reg_read(x86_const.UC_X86_REG_RFLAGS) != 0x603:
+        raise _unsupported("RFLAGS is not where it should be")
+    cpu.eflags, cpu.cc_src, cpu.df = 0x2, 0, 1
+    if cpu.hflags & _HFLAGS_64 != _HFLAGS_64:
+        raise _unsupported("its summary of the processor mode is not where it should be")
+
+
+def _find_exception_state(engine: Engine, address: int) -> ExceptionState:
     marks = (0x1D70_0000_0000_DB00, 0x1D70_0000_0000_DB01)
     for register, mark in zip((x86_const.UC_X86_REG_DR0, x86_const.UC_X86_REG_DR1), marks, strict=True):
-        uc.reg_write(register, mark)
+        engine.reg_write(register, mark)
     offset = ctypes.string_at(address, _STATE_BYTES).find(struct.pack("<2Q", *marks))
     for register in (x86_const.UC_X86_REG_DR0, x86_const.UC_X86_REG_DR1):
-        uc.reg_write(register, 0)
+        engine.reg_write(register, 0)
     if offset < 16:
         raise _unsupported("its debug registers were not found")
     found = ExceptionState.from_address(address + offset - ExceptionState.dr.offset)
@@ -205,19 +256,19 @@ def _find_exception_state(uc: Uc, address: int) -> ExceptionState:
     return found
 
 
-def _find_counter(uc: Uc, handle: int) -> ctypes.c_uint64:
+def _find_counter(engine: Engine, handle: int) -> ctypes.c_uint64:
     """The counter has no getter: run two known counts of NOPs and look for the word that followed both."""
     page = 0x1000
-    uc.mem_map(0, page)
-    uc.mem_write(0, b"\x90" * page)
+    engine.mem_map(0, page)
+    engine.mem_write(0, b"\x90" * page)
     candidates: set[int] | None = None
     for count in (1237, 523):
-        uc.emu_start(0, page, count=count)
+        engine.emu_start(0, page, count=count)
         words = ctypes.string_at(handle, _HANDLE_BYTES)
         here = {at for at in range(0, _HANDLE_BYTES, 8) if struct.unpack_from("<Q", words, at)[0] == count + 1}
         candidates = here if candidates is None else candidates & here
-    uc.mem_unmap(0, page)
-    uc.reg_write(x86_const.UC_X86_REG_RIP, 0)
+    engine.mem_unmap(0, page)
+    engine.reg_write(x86_const.UC_X86_REG_RIP, 0)
     if not candidates or len(candidates) != 1:
         raise _unsupported("its instruction counter was not found")
     return ctypes.c_uint64.from_address(handle + candidates.pop())

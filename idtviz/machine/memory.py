@@ -7,14 +7,19 @@ import mmap
 from collections.abc import Callable
 
 from idtviz.machine.registers import Registers
+from idtviz.machine.unsupported import UnsupportedError
 from idtviz.x86 import paging
 from idtviz.x86.addresses import MASK64, is_canonical
 
 PAGE = 4096
+GENERAL_PROTECTION, PAGE_FAULT = 13, 14
 
 
-class AccessFault(Exception):
-    """An access by linear address that the processor answers with an exception (#PF, or #GP for a non-canonical address)."""
+class AccessFault(Exception):  # noqa: N818 -- a fault is what the processor raises, not an error of ours
+    """An access by linear address that the processor answers with an exception.
+
+    #PF, or #GP for a non-canonical address.
+    """
 
     def __init__(self, vector: int, error_code: int, linear: int) -> None:
         super().__init__(f"vector {vector}, error code {error_code:#x}, address {linear:#x}")
@@ -33,8 +38,10 @@ class Memory:
         self.view = memoryview(self._map)
         self._anchor = ctypes.c_char.from_buffer(self._map)
         self.host_address = ctypes.addressof(self._anchor)
-        self.on_write: Callable[[int, int], None] = lambda address, size: None
-        """Told (physical address, size) of each write that did not come from guest code: translated code may be stale."""
+        self.generation = 0
+        """How many writes there were that did not come from guest code."""
+        self.on_write: Callable[[int, int], None] = _ignore
+        """Told (physical address, size) of each `write`: translated code may be stale."""
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes at physical `address`."""
@@ -46,26 +53,49 @@ class Memory:
 
     def write(self, address: int, data: bytes) -> None:
         """Store `data` at physical `address`; what falls outside RAM is dropped."""
-        data = data[: max(0, self.size - address)]
-        if data:
-            self.view[address : address + len(data)] = data
-            self.on_write(address, len(data))
+        self.put(address, data)
+        self.on_write(address, len(data))
+
+    def put(self, address: int, data: bytes) -> None:
+        """Like `write`, for a caller that looks after stale translations itself."""
+        self.generation += 1
+        end = address + len(data)
+        if end <= self.size:
+            self.view[address:end] = data
+        elif address < self.size:
+            self.view[address:] = data[: self.size - address]
+
+
+def _ignore(_address: int, _size: int) -> None:
+    """Nobody has translated code yet."""
 
 
 class LinearMemory:
-    """Memory as one moment's paging registers map it: what a delivery reads its tables from and pushes its frame to."""
+    """Memory as one moment's paging registers map it: what a delivery reads its tables from and pushes its frame to.
+
+    Good until the next instruction runs. After a `write` code translated from those bytes is stale: see
+    `Cpu.forget_code`.
+    """
 
     def __init__(self, memory: Memory, registers: Registers) -> None:
         self._memory = memory
         self._registers = registers
+        self._translations: dict[tuple[int, bool, bool], int] = {}
+        """(linear page, write, user) -> physical page, as walked in `_generation`."""
+        self._tables: set[int] = set()
+        """Physical pages of the paging structures that these walks went through."""
+        self._generation = memory.generation
 
     def walk(self, linear: int, *, write: bool = False, user: bool = False, fetch: bool = False) -> paging.Walk:
-        """The page walk for one byte, without any effect."""
+        """The page walk for one byte, without any effect. Raises UnsupportedError outside 4-level paging."""
         at = self._registers
         access = paging.Access(write=write, user=user, fetch=fetch)
-        return paging.walk(
-            self._read_physical, cr0=at.cr0, cr3=at.cr3, cr4=at.cr4, efer=at.efer, linear=linear, access=access
-        )
+        try:
+            return paging.walk(
+                self._read_physical, cr0=at.cr0, cr3=at.cr3, cr4=at.cr4, efer=at.efer, linear=linear, access=access
+            )
+        except paging.UnsupportedPagingError as error:
+            raise UnsupportedError(f"memory at {linear:#x}: {error}") from error
 
     def read(self, linear: int, size: int, *, user: bool = False) -> bytes:
         """Read as the processor does, setting accessed bits. Raises AccessFault."""
@@ -73,22 +103,33 @@ class LinearMemory:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def write(self, linear: int, data: bytes, *, user: bool = False) -> None:
-        """Write as the processor does, setting accessed and dirty bits. Raises AccessFault before anything is written."""
+        """Write as the processor does, setting accessed and dirty bits. Raises AccessFault with nothing written."""
         done = 0
         for at, length in self._ranges(linear, len(data), write=True, user=user):
             self._write_physical(at, data[done : done + length])
             done += length
 
     def peek(self, linear: int, size: int) -> bytes | None:
-        """What stands there, for a person to look at: no permission asked, no accessed bit set; None where nothing is mapped."""
+        """What stands there, for a person to look at: no permission asked, no accessed bit set.
+
+        None where nothing is mapped, or where the paging is of a kind that is not modelled.
+        """
         found = b""
         while len(found) < size:
             at = (linear + len(found)) & MASK64
-            walk = self.walk(at) if is_canonical(at) else None
-            if walk is None or walk.physical is None:
+            physical = self._peek_page(at)
+            if physical is None:
                 return None
-            found += self._read_physical(walk.physical, min(size - len(found), PAGE - at % PAGE))
+            found += self._read_physical(physical, min(size - len(found), PAGE - at % PAGE))
         return found
+
+    def _peek_page(self, linear: int) -> int | None:
+        if not is_canonical(linear):
+            return None
+        try:
+            return self.walk(linear).physical
+        except UnsupportedError:
+            return None
 
     def _ranges(self, linear: int, size: int, *, write: bool, user: bool) -> list[tuple[int, int]]:
         """The physical (address, length) pieces of an access; every page is checked before any is touched."""
@@ -96,23 +137,43 @@ class LinearMemory:
         while size:
             linear &= MASK64
             if not is_canonical(linear):
-                raise AccessFault(13, 0, linear)
-            length = min(size, PAGE - linear % PAGE)
-            walk = self.walk(linear, write=write, user=user)
-            if walk.physical is None:
-                raise AccessFault(14, walk.fault.value if walk.fault else 0, linear)
-            for address, value in paging.accessed_dirty_updates(walk, write):
-                self._write_physical(address, value.to_bytes(8, "little"))
-            ranges.append((walk.physical, length))
+                raise AccessFault(GENERAL_PROTECTION, 0, linear)
+            offset = linear % PAGE
+            length = min(size, PAGE - offset)
+            ranges.append((self._translate(linear, write=write, user=user) + offset, length))
             linear += length
             size -= length
         return ranges
+
+    def _translate(self, linear: int, *, write: bool, user: bool) -> int:
+        """The physical page of an access that is made; accessed and dirty bits are set."""
+        if self._generation != self._memory.generation:
+            self._forget_translations()
+        key = (linear // PAGE, write, user)
+        page = self._translations.get(key)
+        if page is None:
+            walk = self.walk(linear, write=write, user=user)
+            if walk.physical is None:
+                raise AccessFault(PAGE_FAULT, walk.fault.value if walk.fault else 0, linear)
+            for address, value in paging.accessed_dirty_updates(walk, write):
+                self._write_physical(address, value.to_bytes(8, "little"))
+            self._tables.update(entry.address // PAGE for entry in walk.entries)
+            self._translations[key] = page = walk.physical & -PAGE
+        return page
+
+    def _forget_translations(self) -> None:
+        self._translations.clear()
+        self._tables.clear()
+        self._generation = self._memory.generation
 
     def _read_physical(self, address: int, size: int) -> bytes:
         return self._memory.read(address, size)
 
     def _write_physical(self, address: int, data: bytes) -> None:
-        self._memory.write(address, data)
+        """A write of ours leaves the translations good, unless it goes to the tables that they come from."""
+        self._memory.put(address, data)
+        if address // PAGE not in self._tables and (address + len(data) - 1) // PAGE not in self._tables:
+            self._generation += 1
 
 
 class RehearsedMemory(LinearMemory):
@@ -131,3 +192,4 @@ class RehearsedMemory(LinearMemory):
     def _write_physical(self, address: int, data: bytes) -> None:
         for index, byte in enumerate(data):
             self._written[address + index] = byte
+        self._forget_translations()

@@ -1,7 +1,7 @@
 """The PC: processor, memory, board and clock, moved on one step at a time or run at speed.
 
-Time is (instruction, step): how many instructions have completed, and how many delivery steps have been performed since. Whatever
-moves the machine, the same steps happen at the same places.
+Time is (instruction, step): how many instructions have completed, and how many delivery steps have been performed
+since. Whatever moves the machine, the same steps happen at the same places.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from unicorn.unicorn_py3.unicorn import UcContext
-
-from idtviz.machine.board import NEVER, Board
+from idtviz.machine import instructions, traps
+from idtviz.machine.board import Board
 from idtviz.machine.clock import Clock
-from idtviz.machine.cpu import Cpu, TrapKind
-from idtviz.machine.delivery import rules
-from idtviz.machine.delivery.event import PAGE_FAULT, Event, Fault, Source, after_fault, exception
+from idtviz.machine.cpu import Cpu, Trap, TrapKind
+from idtviz.machine.delivery.event import DEBUG, Event, Fault, after_fault, exception
 from idtviz.machine.delivery.iret import LongReturn
 from idtviz.machine.delivery.long import LongDelivery
-from idtviz.machine.delivery.procedure import Step
+from idtviz.machine.engine import Snapshot
 from idtviz.machine.events import (
     Context,
     Delivered,
@@ -32,69 +30,42 @@ from idtviz.machine.events import (
     Returned,
     ShutDown,
 )
-from idtviz.machine.instructions import MAXIMUM_LENGTH, Decoded, decode
-from idtviz.machine.memory import LinearMemory, Memory, RehearsedMemory
+from idtviz.machine.handlers import Handlers, HandlersState, Live
+from idtviz.machine.interrupts import InputState, InterruptInputs
+from idtviz.machine.memory import PAGE, LinearMemory, Memory, RehearsedMemory
 from idtviz.machine.registers import Registers
+from idtviz.machine.schedule import Schedule, Wait
+from idtviz.machine.unsupported import UnsupportedError
 
-NMI_VECTOR = 2
-_WAIT_EVENTS = 20_000  # chip events without an interrupt after which a HLT counts as waiting for ever
-
-
-class UnsupportedError(Exception):
-    """The guest asked for something that this machine does not model; the message says what."""
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """A handler that has been entered and not left: delivery number, and the address of the frame's RIP slot."""
-
-    delivery: int
-    rip_slot: int
+__all__ = ["Activity", "Live", "Machine", "MachineState", "UnsupportedError", "Wait"]
 
 
 @dataclass(frozen=True, slots=True)
 class MachineState:
     """Everything but RAM, at a moment between procedures."""
 
-    cpu: UcContext
+    cpu: Snapshot
     chips: tuple[Any, ...]
     instructions: int
     idle: int
     step: int
     halted: bool
     shut_down: bool
-    nmi_pending: bool
-    nmi_blocked: bool
-    pulsed: frozenset[int]
-    live: tuple[Live, ...]
-    deliveries: int
+    inputs: InputState
+    vain: tuple[int, int] | None
+    handlers: HandlersState
     events: int
-    empty_ports: frozenset[int]
-
-
-class Wait:
-    """HLT, from the instruction to the event that ends it: one step."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self.steps: list[Step] = []
-        self.done = False
-
-    def advance(self) -> Step:
-        """Let virtual time pass until the processor can be woken."""
-        before = self._machine.clock.now
-        self._machine.wait()
-        self.done = True
-        step = Step(rules.HALT_WAIT, "HLT waits for an interrupt", f"{self._machine.clock.now - before} ticks")
-        self.steps.append(step)
-        return step
+    noted: frozenset[tuple[str, int]]
 
 
 Activity = LongDelivery | LongReturn | Wait
 
 
 class Machine:
-    """One PC with `memory` bytes of RAM and a clock of `hertz` instructions per second."""
+    """One PC with `memory` bytes of RAM and a clock of `hertz` instructions per second.
+
+    `micro_step` and `run` raise UnsupportedError in front of what is not modelled.
+    """
 
     def __init__(self, memory: int, hertz: int) -> None:
         self.clock = Clock(hertz)
@@ -105,24 +76,18 @@ class Machine:
         """Delivery steps performed since the last instruction completed."""
         self.halted = False
         self.shut_down = False
-        self.live: tuple[Live, ...] = ()
         self.activity: Activity | None = None
         """The delivery, return or wait that is under way between two steps."""
-        self.on_event: Callable[[Happened], None] = lambda event: None
+        self.on_event: Callable[[Happened], None] = _ignore
         """Told of everything that happens, at the moment that it happens."""
         self.events = 0
         """How many events `on_event` has been told since the start."""
-        self._deliveries = 0
-        self._nmi_pending = False
-        self._nmi_blocked = False
-        self._pulsed: frozenset[int] = frozenset()
-        self._empty_ports: frozenset[int] = frozenset()
+        self._inputs = InterruptInputs(self.board, self.cpu)
+        self._schedule = Schedule(self.clock, self.board)
+        self._handlers = Handlers()
+        self._noted: frozenset[tuple[str, int]] = frozenset()
         self._slice_start = 0
         self._slice_end = 0
-        self._due = NEVER
-        self._chain: tuple[int, ...] = ()
-        self._vain: tuple[int, int, int] | None = None
-        self.refresh_deadline()
 
     # Where and what
 
@@ -132,11 +97,18 @@ class Machine:
         return self.clock.instructions
 
     @property
+    def live(self) -> tuple[Live, ...]:
+        """The handlers that have been entered and not left, outermost first."""
+        return self._handlers.live
+
+    @property
     def stuck(self) -> bool:
-        """Whether nothing can happen any more without input: shut down, or halted with nothing that could end the HLT."""
+        """Whether nothing can happen any more without input: shut down, or halted with nothing to end the HLT."""
         if self.shut_down:
             return True
-        return self.halted and self.activity is None and not self._can_wake()
+        if not self.halted or self.activity is not None or self._inputs.wakes:
+            return False
+        return not (self.cpu.interrupts_enabled and self._schedule.may_interrupt)
 
     def linear(self, registers: Registers | None = None) -> LinearMemory:
         """Linear memory as the processor sees it now."""
@@ -145,9 +117,10 @@ class Machine:
     def digest(self) -> str:
         """A hash of processor, RAM and chips at this moment."""
         digest = hashlib.blake2b(digest_size=16)
-        self.cpu.digest_into(digest)
+        self.cpu.digest_into(digest.update)
         digest.update(self.memory.view)
-        digest.update(repr((self.board.snapshot(), self.clock.idle, self.halted, self.shut_down)).encode())
+        rest = (self.board.snapshot(), self.clock.idle, self.halted, self.shut_down, self._inputs.state)
+        digest.update(repr(rest).encode())
         activity = self.activity
         if activity is not None:
             digest.update(repr((type(activity).__name__, len(activity.steps))).encode())
@@ -156,7 +129,8 @@ class Machine:
     def rehearse(self, event: Event) -> LongDelivery:
         """What would happen if `event` came now, without any effect on the machine."""
         registers = self.cpu.registers()
-        rehearsal = self._delivery(event, registers, RehearsedMemory(self.memory, registers))
+        _require_long_mode(registers, event.name)
+        rehearsal = LongDelivery(event, registers, RehearsedMemory(self.memory, registers))
         rehearsal.complete()
         return rehearsal
 
@@ -164,125 +138,121 @@ class Machine:
 
     def micro_step(self) -> None:
         """One delivery step; or one instruction, when nothing is being delivered and it raises nothing."""
-        if self.activity is None and (self.stuck or not self._begin(1)):
-            return
-        assert self.activity is not None
-        self.activity.advance()
+        activity = self.activity
+        if activity is None:
+            if self.stuck or not self._begin(1):
+                return
+            activity = self.activity
+            assert activity is not None
+        activity.advance()
         self.step += 1
-        if self.activity.done:
+        if activity.done:
             self._finish()
 
     def run(self, until: int) -> None:
-        """Run at speed: until `until` instructions have completed, a breakpoint is reached, or a procedure or HLT begins.
+        """Run at speed: until `until` instructions have completed, a breakpoint is met, or a procedure or HLT begins.
 
         A procedure that has begun stands in `activity` with none of its steps performed.
         """
-        while self.activity is None and not self.halted and not self.shut_down and self.clock.instructions < until:
-            before = self.clock.instructions
+        clock = self.clock
+        while self.activity is None and not self.halted and not self.shut_down and clock.instructions < until:
+            before = clock.instructions
             # An interrupt that is held off must be taken at the very boundary that lets it through: look at each.
-            blocked = self.board.pic.intr or self._nmi_pending
-            self._begin(1 if blocked else max(1, min(until, self._due) - before))
-            if self.activity is None and self.clock.instructions == before:
+            count = 1 if self._inputs.pending else max(1, min(until, self._schedule.due) - before)
+            self._begin(count)
+            if self.activity is None and clock.instructions == before:
                 return
 
     def _begin(self, count: int) -> bool:
         """Start what comes next. True: a procedure is under way. False: at most `count` instructions completed."""
-        if self.clock.instructions >= self._due:
-            self._service()
-        event = self._interrupt()
-        if event is not None:
-            self.halted = False
-            self._deliver(event)
+        clock = self.clock
+        if clock.instructions >= self._schedule.due:
+            self._schedule.service()
+        if self._inputs.wakes:
+            self._interrupt()
             return True
         if self.halted:
-            self.activity = Wait(self)
+            self.activity = Wait(clock, self._schedule, lambda: self._inputs.wakes)
             return True
-        clock = self.clock
-        self._slice_start = clock.instructions
-        self._slice_end = clock.instructions + count
+        if self.cpu.may_check_alignment:
+            count = 1
+            registers = self.cpu.registers()
+            fault = traps.alignment_check(registers, self.linear(registers))
+            if fault is not None:
+                self._deliver(fault, registers)
+                return True
+        self._slice_start = start = clock.instructions
+        self._slice_end = start + count
         completed = self.cpu.run(count)
-        clock.instructions = self._slice_start + completed
+        clock.instructions = start + completed
         if completed:
             self.step = 0
-            self._chain = ()
+            self._handlers.chain = ()
         if self.cpu.trap is None:
             return False
-        return self._trapped()
+        return self._trapped(self.cpu.trap)
 
-    def _trapped(self) -> bool:
-        """The processor stopped in front of something that is ours to do."""
-        trap = self.cpu.trap
-        assert trap is not None
-        rip = self.cpu.rip
-        if trap.kind is TrapKind.EXCEPTION:
-            cr2 = self.cpu.cr2 if trap.vector == PAGE_FAULT else None
-            self._deliver(exception(Fault(trap.vector, trap.error_code, cr2), rip))
-            return True
+    def _interrupt(self) -> None:
+        what = self._inputs.describe()
+        assert what is not None
         registers = self.cpu.registers()
-        found = self._decode(registers)
+        _require_long_mode(registers, what)
+        self.halted = False
+        self._deliver(self._inputs.take(), registers)
+
+    # What the engine stops for
+
+    def _trapped(self, trap: Trap) -> bool:
+        """The processor stopped in front of something that is ours to do. True: a procedure is under way."""
+        registers = self.cpu.registers()
+        memory = self.linear(registers)
+        if trap.kind is TrapKind.SYSTEM_CALL:
+            raise UnsupportedError(f"SYSCALL or SYSENTER at {registers.rip:#x}: system calls by them are not modelled")
+        _require_long_mode(registers, trap.name)
+        if trap.kind in (TrapKind.EXCEPTION, TrapKind.SOFTWARE):
+            event = traps.event_of(trap, registers, memory)
+            text = traps.note_on(event, registers, memory)
+            if text is not None:
+                self._note("code", registers.rip, text)
+            self._deliver(event, registers)
+            return True
+        found = instructions.decode(instructions.fetch(registers, memory), registers)
         if trap.kind is TrapKind.IRET:
-            if registers.mode not in ("long", "compatibility"):
-                self.clock.instructions += self.cpu.run_native()
-                return False
-            self.activity = LongReturn(registers, self.linear(registers), found.operand_size)
+            self.activity = LongReturn(registers, memory, found.operand_size)
             return True
-        if trap.kind is TrapKind.SOFTWARE:
-            assert found.vector is not None
-            self._deliver(Event(found.vector, Source.SOFTWARE, rip + found.length, rip))
-            return True
-        if trap.kind is TrapKind.DEBUG_TRAP:
-            self._deliver(Event(1, Source.EXCEPTION, rip + found.length, rip))
-            return True
+        return self._perform(trap, found.length)
+
+    def _perform(self, trap: Trap, length: int) -> bool:
+        """RDTSC, RDTSCP and HLT. True: the single-step trap behind it is under way."""
         if trap.kind is TrapKind.TIME_STAMP:
-            self.cpu.set_time_stamp(self.clock.now, processor_id=found.length == 3)
-        self.cpu.retire(found.length)
+            self.cpu.set_time_stamp(self.clock.now, processor_id=length == _RDTSCP_LENGTH)
+        single_step = self.cpu.single_steps
+        self.cpu.retire(length)
         self._completed_one()
+        if single_step:
+            self._single_step()
+            return True
         if trap.kind is TrapKind.HALT:
             self.halted = True
             self._happened(Halted(self.instructions, self.step))
         return False
 
-    def _decode(self, registers: Registers) -> Decoded:
-        at = registers.cs.base + registers.rip
-        memory = self.linear(registers)
-        raw = memory.peek(at, MAXIMUM_LENGTH)
-        if raw is None:  # the last bytes of a page in front of one that is not mapped
-            raw = (memory.peek(at, 4096 - at % 4096) or b"").ljust(MAXIMUM_LENGTH, b"\0")
-        long = registers.mode == "long"
-        return decode(raw, long=long, wide=long or bool(registers.cs.flags & registers.cs.CODE_32))
+    def _single_step(self) -> None:
+        """TF was set when an instruction began that idtviz performed itself: #DB behind it (SDM 3B 17.3.1.4)."""
+        self.cpu.note_single_step()
+        self._deliver(exception(Fault(DEBUG, 0), self.cpu.rip))
 
     def _completed_one(self) -> None:
         self.clock.instructions += 1
         self.step = 0
-        self._chain = ()
+        self._handlers.chain = ()
 
     # Deliveries and returns
 
-    def _interrupt(self) -> Event | None:
-        """The NMI or maskable interrupt that is taken at this boundary (SDM 3A 6.9)."""
-        if self._nmi_pending and not self._nmi_blocked:
-            self._nmi_pending = False
-            self._nmi_blocked = True
-            return Event(NMI_VECTOR, Source.NMI, self.cpu.rip, self.cpu.rip)
-        if not (self.board.pic.intr and self.cpu.interrupts_enabled):
-            return None
-        vector = self.board.pic.acknowledge()
-        irq = self.board.pic.irq_of_vector(vector)
-        if irq in self._pulsed:
-            self._pulsed -= {irq}
-            self.board.drive(irq, False)
-        return Event(vector, Source.EXTERNAL, self.cpu.rip, self.cpu.rip, irq=irq)
-
-    def _delivery(self, event: Event, registers: Registers, memory: LinearMemory) -> LongDelivery:
-        if registers.mode not in ("long", "compatibility"):
-            raise UnsupportedError(
-                f"{event.name} in {registers.mode} mode: interrupt delivery is modelled in long mode only"
-            )
-        return LongDelivery(event, registers, memory)
-
-    def _deliver(self, event: Event) -> None:
-        registers = self.cpu.registers()
-        self.activity = self._delivery(event, registers, self.linear(registers))
+    def _deliver(self, event: Event, registers: Registers | None = None) -> None:
+        registers = registers or self.cpu.registers()
+        _require_long_mode(registers, event.name)
+        self.activity = LongDelivery(event, registers, self.linear(registers))
 
     def _finish(self) -> None:
         """The last step of the activity has been performed."""
@@ -293,40 +263,14 @@ class Machine:
             self._finish_return(activity)
 
     def _finish_delivery(self, done: LongDelivery) -> None:
-        index, event = self._deliveries, done.event
-        self._deliveries += 1
-        self._chain = (*self._chain, index)
         self._forget(done)
-        to = None
         if done.after is not None:
             self.cpu.load(done.after, done.before)
-            to = Context.of(done.after)
-        before = Context.of(done.before)
-        origin = Context(before.mode, before.cs, event.rip, before.cpl, before.ss, before.rsp, done.saved_rflags)
-        self._happened(
-            Delivered(
-                self.instructions,
-                self.step - len(done.steps),
-                index,
-                event,
-                origin,
-                done.gate,
-                done.gate_address,
-                done.stack.source if done.stack is not None and to is not None else None,
-                done.frame if to is not None else None,
-                to,
-                tuple(done.steps),
-                done.fault,
-            )
-        )
+        index = self._handlers.delivered(done)
+        self._happened(Delivered.of(done, self.instructions, self.step - len(done.steps), index))
         if done.fault is not None:
-            self._escalate(event, done.fault, index)
-            return
-        assert done.frame is not None
-        slot = done.frame.address + (8 if event.error_code is not None else 0)
-        self.live = (*self.live, Live(index, slot))
-        self._chain = ()
-        if event.source is Source.SOFTWARE:
+            self._escalate(done.event, done.fault, index)
+        elif done.event.completes_instruction:
             self._completed_one()
 
     def _escalate(self, event: Event, fault: Fault, index: int) -> None:
@@ -336,69 +280,41 @@ class Machine:
         following = after_fault(event, fault, index)
         if following is None:
             self.shut_down = True
-            self._happened(ShutDown(self.instructions, self.step, self._chain))
+            self._happened(ShutDown(self.instructions, self.step, self._handlers.chain))
         else:
             self._deliver(following)
 
     def _finish_return(self, done: LongReturn) -> None:
         self._forget(done)
-        self._nmi_blocked = False
+        self._inputs.iret()
         if done.fault is not None:
             if done.fault.cr2 is not None:
                 self.cpu.cr2 = done.fault.cr2
             self._deliver(exception(done.fault, done.before.rip))
             return
         assert done.after is not None
+        single_step = self.cpu.single_steps
         self.cpu.load(done.after, done.before)
         at = self.instructions, self.step - len(done.steps)
         self._completed_one()
-        for place in range(len(self.live) - 1, -1, -1):
-            if self.live[place].rip_slot == done.base:
-                ended = self.live[place].delivery
-                self.live = self.live[:place]
-                self._happened(Returned(*at, ended, Context.of(done.before), Context.of(done.after)))
-                break
+        ended = self._handlers.returned(done)
+        if ended is not None:
+            self._happened(Returned(*at, ended, Context.of(done.before), Context.of(done.after)))
+        if single_step:
+            self._single_step()
 
     def _forget(self, done: LongDelivery | LongReturn) -> None:
         """The procedure wrote to memory: translated code there is stale. Its pushes lie side by side."""
         if done.written:
             low = min(span.address for span in done.written)
             high = max(span.address + span.size for span in done.written)
-            if high - low <= 4096:
+            if high - low <= PAGE and low // PAGE == (high - 1) // PAGE:
                 self.cpu.forget_code(low, high - low)
             else:
                 for span in done.written:
                     self.cpu.forget_code(span.address, span.size)
 
-    # Time and chips
-
-    def refresh_deadline(self) -> None:
-        """A chip was touched: ask again when the next one wants attention."""
-        self._due = self.board.deadline() - self.clock.idle
-
-    def _service(self) -> None:
-        self.board.advance(self.clock.now)
-        self.refresh_deadline()
-
-    def _can_wake(self) -> bool:
-        """Whether something could end a HLT: an interrupt that is there, or a chip that still has something to come."""
-        if self._nmi_pending and not self._nmi_blocked:
-            return True
-        if not self.cpu.interrupts_enabled:
-            return False
-        return self.board.pic.intr or self._due < NEVER // 2 and not self._waited_in_vain()
-
-    def _waited_in_vain(self) -> bool:
-        return self._vain == (self.clock.instructions, self.clock.idle, self._due)
-
-    def wait(self) -> None:
-        """Pass virtual time until INTR rises; give up where the chips go round without ever raising it."""
-        for _ in range(_WAIT_EVENTS):
-            if self.board.pic.intr or self._nmi_pending or self._due >= NEVER // 2:
-                return
-            self.clock.idle += max(0, self._due - self.clock.instructions)
-            self._service()
-        self._vain = (self.clock.instructions, self.clock.idle, self._due)
+    # Ports
 
     def _read_port(self, port: int, size: int) -> int:
         self._before_port()
@@ -419,32 +335,31 @@ class Machine:
             self.step = 0
 
     def _after_port(self) -> None:
-        self.refresh_deadline()
-        if self.board.pic.intr or self._due < self._slice_end:
+        self._schedule.refresh()
+        if self.board.pic.intr or self._schedule.due < self._slice_end:
             self.cpu.request_stop()
 
     # From outside
 
     def raise_irq(self, line: int) -> None:
         """Raise a line, as a device with a pending request does; it falls when the processor acknowledges it."""
-        self._pulsed |= {line}
-        self.board.drive(line, True)
-        self.refresh_deadline()
+        self._inputs.raise_irq(line)
+        self._schedule.refresh()
 
     def raise_nmi(self) -> None:
         """Signal a non-maskable interrupt."""
-        self._nmi_pending = True
+        self._inputs.raise_nmi()
 
     def type_scancodes(self, codes: bytes) -> int:
         """Press and release keys; returns how many bytes the keyboard took."""
         taken = self.board.keyboard.type_scancodes(codes)
-        self.refresh_deadline()
+        self._schedule.refresh()
         return taken
 
     def receive_serial(self, data: bytes) -> int:
         """Bytes arrive at COM1; returns how many were taken."""
         taken = self.board.com1.receive(data)
-        self.refresh_deadline()
+        self._schedule.refresh()
         return taken
 
     # State as a whole
@@ -453,20 +368,18 @@ class Machine:
         """Everything but RAM. Only between procedures."""
         assert self.activity is None
         return MachineState(
-            self.cpu.snapshot(),
-            self.board.snapshot(),
-            self.clock.instructions,
-            self.clock.idle,
-            self.step,
-            self.halted,
-            self.shut_down,
-            self._nmi_pending,
-            self._nmi_blocked,
-            self._pulsed,
-            self.live,
-            self._deliveries,
-            self.events,
-            self._empty_ports,
+            cpu=self.cpu.snapshot(),
+            chips=self.board.snapshot(),
+            instructions=self.clock.instructions,
+            idle=self.clock.idle,
+            step=self.step,
+            halted=self.halted,
+            shut_down=self.shut_down,
+            inputs=self._inputs.state,
+            vain=self._schedule.vain,
+            handlers=self._handlers.state,
+            events=self.events,
+            noted=self._noted,
         )
 
     def restore(self, state: MachineState) -> None:
@@ -476,20 +389,25 @@ class Machine:
         self.clock.instructions, self.clock.idle = state.instructions, state.idle
         self.step = state.step
         self.halted, self.shut_down = state.halted, state.shut_down
-        self._nmi_pending, self._nmi_blocked = state.nmi_pending, state.nmi_blocked
-        self._pulsed = state.pulsed
-        self.live = state.live
-        self._deliveries = state.deliveries
+        self._inputs.state = state.inputs
+        self._schedule.vain = state.vain
+        self._handlers.state = state.handlers
         self.events = state.events
-        self._empty_ports = state.empty_ports
+        self._noted = state.noted
         self.activity = None
-        self._chain = ()
-        self._vain = None
-        self.refresh_deadline()
+        self._schedule.refresh()
+
+    # Telling
 
     def _happened(self, event: Happened) -> None:
         self.on_event(event)
         self.events += 1
+
+    def _note(self, kind: str, place: int, text: str) -> None:
+        """Say something once for each place."""
+        if (kind, place) not in self._noted:
+            self._noted |= {(kind, place)}
+            self._happened(Noted(self.clock.instructions, self.step, text))
 
     def _on_line(self, line: int, level: bool) -> None:
         self._happened(LineChanged(self.clock.instructions, self.step, line, level))
@@ -498,6 +416,19 @@ class Machine:
         self._happened(EndOfInterrupt(self.clock.instructions, self.step, controller, irq if irq >= 0 else None))
 
     def _on_empty_port(self, port: int) -> None:
-        if port not in self._empty_ports:
-            self._empty_ports |= {port}
-            self._happened(Noted(self.clock.instructions, self.step, f"nothing answers at I/O port {port:#x}"))
+        self._note("port", port, f"nothing answers at I/O port {port:#x}")
+
+
+_RDTSCP_LENGTH = 3
+
+
+def _ignore(_event: Happened) -> None:
+    """Nobody listens."""
+
+
+def _require_long_mode(registers: Registers, what: str) -> None:
+    if registers.mode not in ("long", "compatibility"):
+        raise UnsupportedError(
+            f"{what} at {registers.rip:#x} in {registers.mode} mode: "
+            "interrupts and returns are modelled in long mode only"
+        )

@@ -54,7 +54,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Registers:
-    """Every register that decides an interrupt delivery or that a person wants to see. `general` is in encoding order."""
+    """Every register that decides an interrupt delivery or that a person wants to see.
+
+    `general` is in encoding order.
+    """
 
     general: tuple[int, ...]
     rip: int

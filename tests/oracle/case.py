@@ -9,7 +9,7 @@ Numbers are bytes, byte addresses or raw register contents throughout; nothing h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -267,6 +267,22 @@ class Change:
     @classmethod
     def from_json(cls, value: list[str]) -> Change:
         return cls(int(value[0], 16), bytes.fromhex(value[1]), bytes.fromhex(value[2]))
+
+
+def changes_in_page(page: int, old: bytes, new: bytes) -> Iterator[Change]:
+    """The runs of differing bytes in one page, which lies at physical address `page`."""
+    if old == new:
+        return
+    at = 0
+    while at < PAGE:
+        if old[at] == new[at]:
+            at += 1
+            continue
+        end = at
+        while end < PAGE and old[end] != new[end]:
+            end += 1
+        yield Change(page + at, old[at:end], new[at:end])
+        at = end
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def returning(cpl: int, *, rip: int = RETURN_TO, cs: int | None = None, flags: i
     return LongModeWorld(cpl=cpl, code=IRETQ, rsp=FRAME_AT, frame=words)
 
 
-def add_iret() -> None:
+def add_iret() -> None:  # noqa: PLR0915 -- a table
     """DELIVERY.md 2.5: IRETQ, check by check."""
     for cpl in RINGS:
         end = f"(cpl {cpl})"
@@ -141,6 +141,7 @@ def add_iret() -> None:
     add("iret.outer to unmapped code", returning(0, cs=USER_CODE, ss=USER_DATA, rip=UNMAPPED), RUNS)
     step = returning(0, flags=0x2 | TF).with_(instructions=3, extra_memory=((RETURN_TO, NOP * 2),))
     add("iret.tf traps after the next instruction", step, "#DB")
+    add("iret.tf set before traps behind the iret", returning(0).with_(rflags=0x2 | TF, instructions=2), "#DB")
     shadow = returning(0, flags=0x2 | IF).with_(
         instructions=3, extra_memory=((RETURN_TO, NOP * 2),), inject=Injection("external", 0x30))  # fmt: skip
     add("iret.if lets an interrupt in at once", shadow, "irq 0x30")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .case import PAGE
-from .catalogue import INT, UD, add, each, same_ring_handlers
+from .catalogue import DIFFERENCES, INT, UD, add, each, same_ring_handlers
 from .long_mode import (
     AC,
     CF,
@@ -38,7 +38,7 @@ from .long_mode import (
 )
 
 
-def add_stack() -> None:
+def add_stack() -> None:  # noqa: PLR0915 -- a table
     """DELIVERY.md 2.1, steps 13 to 16: which stack, and the pushes."""
     for trigger, cpl, end, world in each(UD, INT):
         vector, event = trigger.vector, trigger.event
@@ -51,7 +51,9 @@ def add_stack() -> None:
             add(f"stack.tss_limit fails {label} {end}", switched.with_(tss=replace(tss, limit=need - 1)), bad_tss)
         bad = ist1.with_(tss=replace(world.tss, ist=(NON_CANONICAL, 0, 0, 0, 0, 0, 0)))
         old = (USER_DATA if cpl else KERNEL_DATA) & ~3 | trigger.ext
-        add(f"stack.canonical fails ist {end}", bad, f"{event} > #SS({old:#x})")
+        name = f"stack.canonical fails ist {end}"
+        add(name, bad, f"{event} > #SS({trigger.ext:#x})")
+        DIFFERENCES[name] = f"{event} > #SS({old:#x})"
         odd = ist1.with_(tss=replace(world.tss, ist=(IST_STACKS[0] + PAGE - 9, 0, 0, 0, 0, 0, 0)))
         add(f"stack.aligned ist {end}", odd, event)
         high = ist1.with_(tss=replace(world.tss, ist=(HIGH_HALF + IST_STACKS[0] + PAGE, 0, 0, 0, 0, 0, 0)))
@@ -84,7 +86,8 @@ def add_stack() -> None:
             f"{event} > #TS({trigger.ext:#x})")  # fmt: skip
         end = f"rsp0 ({name}, cpl 3)"
         bad = world.with_(tss=TaskState(rsp=(NON_CANONICAL, 0, 0)))
-        add(f"stack.canonical fails {end}", bad, f"{event} > #SS({USER_DATA & ~3 | trigger.ext:#x})")
+        add(f"stack.canonical fails {end}", bad, f"{event} > #SS({trigger.ext:#x})")
+        DIFFERENCES[f"stack.canonical fails {end}"] = f"{event} > #SS({USER_DATA & ~3 | trigger.ext:#x})"
         add(f"stack.aligned {end}", world.with_(tss=TaskState(rsp=(RSP_STACKS[0] + PAGE - 9, 0, 0))), event)
         add(f"stack.push fails not present {end}", world.with_page(RSP_STACKS[0], present=False), f"{event} > #PF(0x2)")
         add(f"stack.push fails read only {end}", world.with_page(RSP_STACKS[0], writable=False), f"{event} > #PF(0x3)")
@@ -134,7 +137,8 @@ def add_handler() -> None:
         add(f"ss kept or null with ist {end}", world.with_gate(vector, ist=3), event)
         if cpl:
             add(f"ss null in ring 1 {end}", world.with_gate(vector, selector=RING1_CODE), event)
-            add(f"conforming handler with ist {end}",
-                world.with_gate(vector, selector=CONFORMING_CODE, ist=1), event)  # fmt: skip
+            name = f"conforming handler with ist {end}"
+            add(name, world.with_gate(vector, selector=CONFORMING_CODE, ist=1), f"{event} > #PF(0x7)")
+            DIFFERENCES[name] = event
         null = world.with_(ss=0) if cpl == 0 else world.with_(data_selectors={"ds": 0, "es": 0})
         add(f"ss or ds null before {end}", null, event)

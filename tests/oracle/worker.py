@@ -21,7 +21,6 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +28,18 @@ import bochscpu  # type: ignore[import-untyped]
 import bochscpu._bochscpu as native  # type: ignore[import-untyped]
 import bochscpu.memory  # type: ignore[import-untyped]
 
-from .case import PAGE, PLAIN_REGISTERS, SEGMENT_REGISTERS, Answer, Case, Change, Event, Segment, State, TableRegister
+from .case import (
+    PAGE,
+    PLAIN_REGISTERS,
+    SEGMENT_REGISTERS,
+    Answer,
+    Case,
+    Event,
+    Segment,
+    State,
+    TableRegister,
+    changes_in_page,
+)
 
 MEMORY_PAGES = 256
 """Pages of guest memory that one case may have."""
@@ -149,7 +159,7 @@ class Board:
         events = tuple(Event.from_json(record["event"]) for record in records if "event" in record)
         changes = tuple(
             change for page, place in places.items()
-            for change in _changes(page, bytes(start[page]), self._memory[place : place + PAGE])
+            for change in changes_in_page(page, bytes(start[page]), self._memory[place : place + PAGE])
         )  # fmt: skip
         told = {name: value for record in records for name, value in record.items() if name != "event"}
         answer = Answer(case.name, events, instructions=told.get("instructions", 0), changes=changes)
@@ -169,7 +179,7 @@ class Board:
                 faulthandler.disable()
                 Run(self._session, self._pins, case, record_write).go({p: self._host + at for p, at in places.items()})
                 os._exit(0)
-            except BaseException as problem:
+            except BaseException as problem:  # noqa: BLE001 -- the parent is told, whatever it is
                 os.write(2, f"{type(problem).__name__}: {problem}".encode())
                 os._exit(99)
         os.close(record_write)
@@ -311,22 +321,6 @@ def _read_all(sources: list[int], deadline: float) -> tuple[list[bytes], bool]:
             if not piece:
                 waiting.discard(source)
     return list(texts.values()), not waiting
-
-
-def _changes(page: int, old: bytes, new: bytes) -> Iterator[Change]:
-    """The runs of differing bytes in one page."""
-    if old == new:
-        return
-    at = 0
-    while at < PAGE:
-        if old[at] == new[at]:
-            at += 1
-            continue
-        end = at
-        while end < PAGE and old[end] != new[end]:
-            end += 1
-        yield Change(page + at, old[at:end], new[at:end])
-        at = end
 
 
 def _native_state(native_state: Any, state: State) -> Any:

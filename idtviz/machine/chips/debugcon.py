@@ -34,8 +34,8 @@ class DebugConsole(ByteChip):
         self.ports: tuple[int, ...] = (PORT,)
         self.state = DebugConsoleState()
 
-    def read_byte(self, port: int) -> int:
+    def read_byte(self, port: int) -> int:  # noqa: ARG002 -- it has one port
         return PORT
 
-    def write_byte(self, port: int, value: int) -> None:
+    def write_byte(self, port: int, value: int) -> None:  # noqa: ARG002 -- as above
         self.state = replace(self.state, transcript=self.state.transcript.append(value))

@@ -175,7 +175,7 @@ def _set_output_port(state: KeyboardState, value: int) -> KeyboardState:
     return replace(state, output_port=value, reset_requested=state.reset_requested or not value & RESET_OFF)
 
 
-def _command(state: KeyboardState, value: int) -> KeyboardState:
+def _command(state: KeyboardState, value: int) -> KeyboardState:  # noqa: C901 -- as many cases as commands
     """A command written to port 0x64."""
     match value:
         case 0x20:  # read command byte

@@ -160,7 +160,7 @@ def inta(state: PicPairState) -> tuple[Answer, PicPairState]:
         return Answer(FLOATING, None), _wired(master, state.slave)
     irq, slave = pic8259.acknowledge(state.slave)
     # The slave's INT falls during its INTA even if it rises again at once: the master must see that new edge.
-    after = _wired(pic8259.set_line(master, CASCADE, False), slave)
+    after = _wired(pic8259.set_line(master, CASCADE, level=False), slave)
     return (Answer(slave.vector(7), None) if irq is None else Answer(slave.vector(irq), 8 + irq)), after
 
 

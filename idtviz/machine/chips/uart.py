@@ -148,7 +148,7 @@ class Uart(ByteChip):
         elif self.state.line and _pending(self.state) == IIR_TIMEOUT:
             # Reading the FIFO ends its time-out, and the bytes that are left start the next.
             self.state = replace(self.state, line=False)
-            self._line(False)
+            self._line(False)  # noqa: FBT003 -- a level
             self._become(self.state)
         return value
 

@@ -7,7 +7,8 @@ from enum import Enum
 
 from idtviz.x86.vectors import VECTORS, DoubleFaultClass, Kind, double_fault_class
 
-DEBUG, DOUBLE_FAULT, INVALID_TSS, NOT_PRESENT, STACK_FAULT, GENERAL_PROTECTION, PAGE_FAULT = 1, 8, 10, 11, 12, 13, 14
+DEBUG, UNDEFINED_OPCODE, DOUBLE_FAULT = 1, 6, 8
+INVALID_TSS, NOT_PRESENT, STACK_FAULT, GENERAL_PROTECTION, PAGE_FAULT, ALIGNMENT_CHECK = 10, 11, 12, 13, 14, 17
 
 
 class Source(Enum):
@@ -36,8 +37,8 @@ class Fault:
 class Event:
     """One exception or interrupt on its way to a handler.
 
-    `rip` is the address that the frame saves; `instruction_rip` that of the instruction during which it happened, which a fault
-    in its delivery saves instead. `caused_by` is the index of the failed delivery that led here.
+    `rip` is the address that the frame saves; `instruction_rip` that of the instruction during which it happened, which
+    a fault in its delivery saves instead. `caused_by` is the index of the failed delivery that led here.
     """
 
     vector: int
@@ -66,8 +67,16 @@ class Event:
         return self.source is not Source.SOFTWARE
 
     @property
+    def completes_instruction(self) -> bool:
+        """Whether an instruction ends with this delivery: INT n, INT3, INTO, INT1 save the address behind them."""
+        return self.rip != self.instruction_rip
+
+    @property
     def sets_rf(self) -> bool:
-        """Whether the saved RFLAGS has RF set: faults, so that an instruction breakpoint does not hit twice (SDM 3B 17.3.1.1)."""
+        """Whether the saved RFLAGS has RF set: for faults, so that an instruction breakpoint does not hit twice.
+
+        SDM 3B 17.3.1.1.
+        """
         return self.source is Source.EXCEPTION and VECTORS[self.vector].kind is Kind.FAULT
 
     @property
@@ -77,7 +86,7 @@ class Event:
 
 
 def exception(fault: Fault, rip: int, caused_by: int | None = None) -> Event:
-    """The event that `fault` of the instruction at `rip` raises. Only some vectors push an error code (SDM 3A table 6-1)."""
+    """The event that `fault` of the instruction at `rip` raises; only some vectors push a code (SDM 3A table 6-1)."""
     code = fault.error_code if VECTORS[fault.vector].error_code else None
     return Event(fault.vector, Source.EXCEPTION, rip, rip, code, fault.cr2, None, caused_by)
 
@@ -85,8 +94,8 @@ def exception(fault: Fault, rip: int, caused_by: int | None = None) -> Event:
 def after_fault(event: Event, fault: Fault, index: int) -> Event | None:
     """What the processor delivers when delivering `event` (delivery number `index`) met `fault`; None: it shuts down.
 
-    SDM 3A table 6-5: two contributory exceptions, or anything but a benign one on top of a page fault, make a double fault; any
-    fault on top of a double fault is a shutdown. All else is delivered serially.
+    SDM 3A table 6-5: two contributory exceptions, or anything but a benign one on top of a page fault, make a double
+    fault; any fault on top of a double fault is a shutdown. All else is delivered serially.
     """
     first, second = event.double_fault_class, double_fault_class(fault.vector)
     if event.vector == DOUBLE_FAULT and event.source is Source.EXCEPTION:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 
 from idtviz.machine.delivery import rules
-from idtviz.machine.delivery.event import GENERAL_PROTECTION, NOT_PRESENT, STACK_FAULT
+from idtviz.machine.delivery.event import GENERAL_PROTECTION, NOT_PRESENT, STACK_FAULT, Fault
 from idtviz.machine.delivery.long import descriptor_table, mark_accessed, segment
-from idtviz.machine.delivery.procedure import Procedure, Step
+from idtviz.machine.delivery.procedure import Procedure, Step, Steps
 from idtviz.machine.delivery.rules import Rule
 from idtviz.machine.memory import LinearMemory
 from idtviz.machine.registers import RSP, Registers, Segment
@@ -19,13 +19,15 @@ from idtviz.x86.error_codes import selector_error
 from idtviz.x86.selectors import Selector
 
 # Bits that IRET takes from the popped image, beside IF and IOPL (SDM 2A IRET; VM, VIF and VIP stay in long mode).
-_ALWAYS = (
-    flags.CF | flags.PF | flags.AF | flags.ZF | flags.SF | flags.TF | flags.DF | flags.OF | flags.NT | flags.RF | flags.AC | flags.ID
-)
+_STATUS = flags.CF | flags.PF | flags.AF | flags.ZF | flags.SF | flags.OF
+_ALWAYS = _STATUS | flags.TF | flags.DF | flags.NT | flags.RF | flags.AC | flags.ID
+
+Found = tuple[SegmentDescriptor, int]
+"""A descriptor and the linear address that it was read from."""
 
 
 class LongReturn(Procedure):
-    """An IRET with operands of `size` bytes (2, 4 or 8), `length` bytes long."""
+    """An IRET with operands of `size` bytes (2, 4 or 8)."""
 
     def __init__(self, before: Registers, memory: LinearMemory, size: int) -> None:
         self.size = size
@@ -46,13 +48,11 @@ class LongReturn(Procedure):
     def _popped(self, rule: Rule, what: str, value: int, place: int) -> Step:
         return self.did(rule, f"pop {what}", f"{value:#x} ← {(self.base + place * self.size) & MASK64:x}")
 
-    def perform(self) -> Iterator[Step]:
+    def perform(self) -> Steps:
         at = self.before
-        yield self.check(
-            *(rules.IRET_NT, not at.rflags & flags.NT),
-            *("NT is clear: no return to another task", f"NT={int(bool(at.rflags & flags.NT))}"),
-            *(GENERAL_PROTECTION, 0),
-        )
+        nested = bool(at.rflags & flags.NT)
+        task = Fault(GENERAL_PROTECTION, 0)
+        yield self.check(rules.IRET_NT, not nested, "NT is clear: no return to another task", f"NT={int(nested)}", task)
         rip = self._pop(rules.POP_RIP, "RIP", 0)
         yield self._popped(rules.POP_RIP, "RIP", rip, 0)
         cs = self._pop(rules.POP_CS, "CS", 1)
@@ -61,12 +61,11 @@ class LongReturn(Procedure):
         rflags = self._pop(rules.POP_RFLAGS, "RFLAGS", 2)
         yield self._popped(rules.POP_RFLAGS, "RFLAGS", rflags, 2)
 
-        code_selector = Selector(cs & 0xFFFF)
-        code, code_address = yield from self._check_code(code_selector)
-        outward = code_selector.rpl > at.cpl
+        selector = Selector(cs & 0xFFFF)
+        code, code_address = yield from self._check_code(selector)
+        outward = selector.rpl > at.cpl
         rsp, ss, words = at.rsp, at.ss, 3
-        stack: SegmentDescriptor | None = None
-        stack_address = 0
+        stack: Found | None = None
         if outward or self.takes_stack:
             words = 5
             rsp = self._pop(rules.POP_RSP, "RSP", 3)
@@ -74,25 +73,25 @@ class LongReturn(Procedure):
             ss_word = self._pop(rules.POP_SS, "SS", 4)
             yield self._popped(rules.POP_SS, "SS", ss_word, 4)
             stack_selector = Selector(ss_word & 0xFFFF)
-            stack, stack_address = yield from self._check_stack(stack_selector, code_selector.rpl, code)
+            stack = yield from self._check_stack(stack_selector, selector.rpl, code)
             if stack is None:
-                ss = Segment(stack_selector.value, 0, 0, code_selector.rpl << 13)
+                ss = Segment(stack_selector.value, 0, 0, selector.rpl << 13)
             else:
-                ss = segment(stack_selector.value, stack)
+                ss = segment(stack_selector.value, stack[0])
         valid = is_canonical(rip) if code.l else rip <= code.byte_limit
         bound = "canonical" if code.l else f"within the limit {code.byte_limit:#x}"
-        yield self.check(rules.RETURN_RIP, valid, f"return address {bound}", f"{rip:#x}", GENERAL_PROTECTION, 0)
+        lost = Fault(GENERAL_PROTECTION, 0)
+        yield self.check(rules.RETURN_RIP, valid, f"return address {bound}", f"{rip:#x}", lost)
 
         mark_accessed(self, rules.RETURN_LOAD, "load CS, SS, RFLAGS", code, code_address)
         if stack is not None:
-            mark_accessed(self, rules.RETURN_LOAD, "load CS, SS, RFLAGS", stack, stack_address)
+            mark_accessed(self, rules.RETURN_LOAD, "load CS, SS, RFLAGS", *stack)
         new_rflags = self._merge(rflags)
-        yield self.did(
-            rules.RETURN_LOAD, "load CS, SS, RFLAGS", f"{code_selector.value:#x}, {ss.selector:#x}, {new_rflags:#x}"
-        )
-        data = {name: getattr(at, name) for name in ("ds", "es", "fs", "gs")}
+        loaded = f"{selector.value:#x}, {ss.selector:#x}, {new_rflags:#x}"
+        yield self.did(rules.RETURN_LOAD, "load CS, SS, RFLAGS", loaded)
+        data = {name: getattr(at, name) for name in _DATA_SEGMENTS}
         if outward:
-            dropped = {name: found for name, found in data.items() if _is_inner(found, code_selector.rpl)}
+            dropped = {name: found for name, found in data.items() if _is_inner(found, selector.rpl)}
             data |= {name: replace(found, selector=0, flags=found.flags & ~_PRESENT) for name, found in dropped.items()}
             names = " ".join(name.upper() for name in dropped if dropped[name].selector) or "none"
             yield self.did(rules.RETURN_SEGMENTS, "data segments of the inner ring made null", names)
@@ -103,88 +102,67 @@ class LongReturn(Procedure):
             general=tuple(general),
             rip=rip if code.l else rip & 0xFFFFFFFF,
             rflags=new_rflags,
-            cpl=code_selector.rpl,
-            cs=segment(code_selector.value, code),
+            cpl=selector.rpl,
+            cs=segment(selector.value, code),
             ss=ss,
             interrupt_shadow=False,
             **data,
         )
-        ring = f"ring {at.cpl} → {code_selector.rpl}" if outward else f"ring {at.cpl}"
+        ring = f"ring {at.cpl} → {selector.rpl}" if outward else f"ring {at.cpl}"
         yield self.did(rules.RESUME, f"RIP ← {self.after.rip:#x} · RSP ← {self.after.rsp:#x}", ring)
 
-    def _check_code(self, selector: Selector) -> Iterator[Step]:  # type: ignore[misc]
-        """Yields the checks of the return CS; the generator's value is its descriptor and that descriptor's address."""
+    def _check_code(self, selector: Selector) -> Generator[Step, None, Found]:
+        """The checks of the return CS."""
         at = self.before
-        error = selector_error(selector.value, False)
-        yield self.check(
-            *(rules.RETURN_CS_NULL, not selector.null),
-            *("return CS not null", f"{selector.value:#x}"),
-            *(GENERAL_PROTECTION, 0),
-        )
+        error = selector_error(selector.value, _EXT)
+        wrong = Fault(GENERAL_PROTECTION, error)
+        null = Fault(GENERAL_PROTECTION, 0)
+        not_null = not selector.null
+        yield self.check(rules.RETURN_CS_NULL, not_null, "return CS not null", f"{selector.value:#x}", null)
         yield self._check_limit(rules.RETURN_CS_LIMIT, "CS", selector)
         what = f"CS: {selector.table}[{selector.index}] read"
         address = (descriptor_table(at, selector)[0] + selector.offset) & MASK64
         found = SegmentDescriptor(self.read(rules.RETURN_CS_READ, what, address, 8))
         yield self.did(rules.RETURN_CS_READ, what, f"8 B @{address:x}")
-        yield self.check(
-            *(rules.RETURN_CS_RPL, selector.rpl >= at.cpl),
-            *(f"not inward: RPL {selector.rpl}, CPL {at.cpl}", f"{selector.rpl} {'≥' if selector.rpl >= at.cpl else '<'} {at.cpl}"),
-            *(GENERAL_PROTECTION, error),
-        )
-        yield self.check(
-            *(rules.RETURN_CS_CODE, found.is_code and not (found.l and found.db)),
-            *("code segment", found.kind),
-            *(GENERAL_PROTECTION, error),
-        )
-        fits = found.dpl <= selector.rpl if found.conforming else found.dpl == selector.rpl
-        yield self.check(
-            *(rules.RETURN_CS_DPL, fits),
-            *("DPL fits the RPL", f"DPL {found.dpl}, RPL {selector.rpl}"),
-            *(GENERAL_PROTECTION, error),
-        )
-        yield self.check(
-            *(rules.RETURN_CS_PRESENT, found.present),
-            *("code segment present", f"P={int(found.present)}"),
-            *(NOT_PRESENT, error),
-        )
+        rpl = selector.rpl
+        what = f"not inward: RPL {rpl}, CPL {at.cpl}"
+        value = f"{rpl} {'≥' if rpl >= at.cpl else '<'} {at.cpl}"
+        yield self.check(rules.RETURN_CS_RPL, rpl >= at.cpl, what, value, wrong)
+        is_code = found.is_code and not (found.l and found.db)
+        yield self.check(rules.RETURN_CS_CODE, is_code, "code segment", found.kind, wrong)
+        fits = found.dpl <= rpl if found.conforming else found.dpl == rpl
+        yield self.check(rules.RETURN_CS_DPL, fits, "DPL fits the RPL", f"DPL {found.dpl}, RPL {rpl}", wrong)
+        absent = Fault(NOT_PRESENT, error)
+        present = f"P={int(found.present)}"
+        yield self.check(rules.RETURN_CS_PRESENT, found.present, "code segment present", present, absent)
         return found, address
 
-    def _check_stack(self, selector: Selector, rpl: int, code: SegmentDescriptor) -> Iterator[Step]:  # type: ignore[misc]
-        """Yields the checks of the return SS; the generator's value is its descriptor (None: null) and its address."""
+    def _check_stack(
+        self, selector: Selector, rpl: int, code: SegmentDescriptor
+    ) -> Generator[Step, None, Found | None]:
+        """The checks of the return SS; None for a null selector."""
         if selector.null:
-            yield self.check(
-                *(rules.RETURN_SS_NULL, code.l and rpl != 3),
-                *("null SS: allowed to 64-bit code in rings 0-2", f"ring {rpl}, {code.kind}"),
-                *(GENERAL_PROTECTION, 0),
-            )
-            return None, 0
-        error = selector_error(selector.value, False)
+            what, value = "null SS: allowed to 64-bit code in rings 0-2", f"ring {rpl}, {code.kind}"
+            null = Fault(GENERAL_PROTECTION, 0)
+            yield self.check(rules.RETURN_SS_NULL, code.l and rpl != 3, what, value, null)
+            return None
+        error = selector_error(selector.value, _EXT)
+        wrong = Fault(GENERAL_PROTECTION, error)
         yield self._check_limit(rules.RETURN_SS_LIMIT, "SS", selector)
         what = f"SS: {selector.table}[{selector.index}] read"
         address = (descriptor_table(self.before, selector)[0] + selector.offset) & MASK64
         found = SegmentDescriptor(self.read(rules.RETURN_SS_READ, what, address, 8))
         yield self.did(rules.RETURN_SS_READ, what, f"8 B @{address:x}")
-        yield self.check(
-            *(rules.RETURN_SS_RPL, selector.rpl == rpl),
-            *("RPL of SS is that of CS", f"{selector.rpl}, {rpl}"),
-            *(GENERAL_PROTECTION, error),
-        )
-        yield self.check(
-            *(rules.RETURN_SS_DATA, found.is_data and found.writable),
-            *("writable data segment", found.kind),
-            *(GENERAL_PROTECTION, error),
-        )
-        yield self.check(
-            *(rules.RETURN_SS_DPL, found.dpl == rpl),
-            *("DPL of SS is the RPL of CS", f"{found.dpl}, {rpl}"),
-            *(GENERAL_PROTECTION, error),
-        )
+        same = selector.rpl == rpl
+        yield self.check(rules.RETURN_SS_RPL, same, "RPL of SS is that of CS", f"{selector.rpl}, {rpl}", wrong)
+        writable = found.is_data and found.writable
+        yield self.check(rules.RETURN_SS_DATA, writable, "writable data segment", found.kind, wrong)
+        fits = found.dpl == rpl
+        yield self.check(rules.RETURN_SS_DPL, fits, "DPL of SS is the RPL of CS", f"{found.dpl}, {rpl}", wrong)
         # #SS by the SDM's pseudo-code and newer Bochs; Bochs 0.3.1 of the oracle raises #NP.
-        yield self.check(
-            *(rules.RETURN_SS_PRESENT, found.present),
-            *("stack segment present", f"P={int(found.present)}"),
-            *(STACK_FAULT, error),
-        )
+        absent = Fault(STACK_FAULT, error)
+        present = f"P={int(found.present)}"
+        yield self.check(rules.RETURN_SS_PRESENT, found.present, "stack segment present", present, absent)
         return found, address
 
     def _check_limit(self, rule: Rule, what: str, selector: Selector) -> Step:
@@ -192,8 +170,8 @@ class LongReturn(Procedure):
         last = selector.offset + 7
         holds = limit is not None and last <= limit
         value = "the LDTR is null" if limit is None else f"{last:#x} {'≤' if holds else '>'} {limit:#x}"
-        error = selector_error(selector.value, False)
-        return self.check(rule, holds, f"return {what} within the {name}", value, GENERAL_PROTECTION, error)
+        outside = Fault(GENERAL_PROTECTION, selector_error(selector.value, _EXT))
+        return self.check(rule, holds, f"return {what} within the {name}", value, outside)
 
     def _merge(self, popped: int) -> int:
         """RFLAGS from the popped image, as far as CPL and IOPL allow."""
@@ -224,3 +202,5 @@ def _is_inner(found: Segment, cpl: int) -> bool:
 
 
 _PRESENT = 1 << 15
+_DATA_SEGMENTS = ("ds", "es", "fs", "gs")
+_EXT = False  # no fault of an IRET comes from outside the program

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from idtviz.machine.delivery import rules
@@ -12,8 +11,9 @@ from idtviz.machine.delivery.event import (
     NOT_PRESENT,
     STACK_FAULT,
     Event,
+    Fault,
 )
-from idtviz.machine.delivery.procedure import Procedure, Step
+from idtviz.machine.delivery.procedure import Procedure, Steps
 from idtviz.machine.memory import LinearMemory
 from idtviz.machine.registers import RSP, Registers, Segment
 from idtviz.x86 import flags
@@ -46,95 +46,70 @@ class LongDelivery(Procedure):
         self.descriptor_address = 0
         self.stack: Located | None = None
         self.frame: InterruptFrame64 | None = None
-        super().__init__(before, memory, event.external)
+        super().__init__(before, memory, ext=event.external)
 
     @property
     def saved_rflags(self) -> int:
         """RFLAGS as the frame holds them."""
         return self.before.rflags | (flags.RF if self.event.sets_rf else 0)
 
-    def perform(self) -> Iterator[Step]:
+    def perform(self) -> Steps:
         yield from self._find_gate()
         yield from self._find_code_segment()
         yield from self._find_stack()
         yield from self._push_frame()
         yield from self._enter()
 
-    def _find_gate(self) -> Iterator[Step]:
-        at, event, ext = self.before, self.event, self.ext
-        entry = idt_error(event.vector, ext)
-        last = event.vector * 16 + 15
-        yield self.check(
-            *(rules.IDT_LIMIT, last <= at.idtr.limit),
-            *(f"vector {event.vector} lies within the IDT limit", _compare(last, "≤", at.idtr.limit)),
-            *(GENERAL_PROTECTION, entry),
-        )
+    def _find_gate(self) -> Steps:
+        at, event = self.before, self.event
+        entry = idt_error(event.vector, self.ext)
+        wrong = Fault(GENERAL_PROTECTION, entry)
+        last, limit = event.vector * 16 + 15, at.idtr.limit
+        what = f"vector {event.vector} lies within the IDT limit"
+        yield self.check(rules.IDT_LIMIT, last <= limit, what, _compare(last, "≤", limit), wrong)
         self.gate_address = (at.idtr.base + event.vector * 16) & MASK64
         self.gate = gate = Gate64(self.read(rules.IDT_READ, "gate read", self.gate_address, 16))
         yield self.did(rules.IDT_READ, "gate read", f"16 B @{self.gate_address:x}")
-        yield self.check(
-            *(rules.GATE_RESERVED, gate.must_be_zero == 0),
-            *("type field of the upper half is zero", f"{gate.must_be_zero:#x}"),
-            *(GENERAL_PROTECTION, entry),
-        )
-        yield self.check(
-            *(rules.GATE_TYPE, gate.kind in ("interrupt", "trap")),
-            *("64-bit interrupt or trap gate, S=0", f"S={int(gate.s)} type {gate.type:#x} {gate.kind}"),
-            *(GENERAL_PROTECTION, entry),
-        )
+        zero = gate.must_be_zero
+        yield self.check(rules.GATE_RESERVED, zero == 0, "type field of the upper half is zero", f"{zero:#x}", wrong)
+        right = gate.kind in ("interrupt", "trap")
+        found = f"S={int(gate.s)} type {gate.type:#x} {gate.kind}"
+        yield self.check(rules.GATE_TYPE, right, "64-bit interrupt or trap gate, S=0", found, wrong)
         if not event.external:
-            yield self.check(
-                *(rules.GATE_DPL, gate.dpl >= at.cpl),
-                *(f"software may use it: gate DPL {gate.dpl} ≥ CPL {at.cpl}", _compare(gate.dpl, "≥", at.cpl)),
-                *(GENERAL_PROTECTION, entry),
-            )
-        yield self.check(
-            *(rules.GATE_PRESENT, gate.present),
-            *("gate present", f"P={int(gate.present)}"),
-            *(NOT_PRESENT, entry),
-        )
+            dpl = gate.dpl
+            what = f"software may use it: gate DPL {dpl} ≥ CPL {at.cpl}"
+            yield self.check(rules.GATE_DPL, dpl >= at.cpl, what, _compare(dpl, "≥", at.cpl), wrong)
+        absent = Fault(NOT_PRESENT, entry)
+        yield self.check(rules.GATE_PRESENT, gate.present, "gate present", f"P={int(gate.present)}", absent)
 
-    def _find_code_segment(self) -> Iterator[Step]:
-        at, ext = self.before, self.ext
+    def _find_code_segment(self) -> Steps:
+        at = self.before
         assert self.gate is not None
         selector = Selector(self.gate.selector)
-        error = selector_error(selector.value, ext)
-        yield self.check(
-            *(rules.SELECTOR_NULL, not selector.null),
-            *("selector not null", f"{selector.value:#x}"),
-            *(GENERAL_PROTECTION, int(ext)),
-        )
+        error = selector_error(selector.value, self.ext)
+        wrong = Fault(GENERAL_PROTECTION, error)
+        null = Fault(GENERAL_PROTECTION, int(self.ext))
+        yield self.check(rules.SELECTOR_NULL, not selector.null, "selector not null", f"{selector.value:#x}", null)
         base, limit, name = descriptor_table(at, selector)
-        yield self.check(
-            *(rules.SELECTOR_LIMIT, limit is not None and selector.offset + 7 <= limit),
-            f"selector within the {name}",
-            "the LDTR is null" if limit is None else _compare(selector.offset + 7, "≤", limit),
-            *(GENERAL_PROTECTION, error),
-        )
+        last = selector.offset + 7
+        value = "the LDTR is null" if limit is None else _compare(last, "≤", limit)
+        inside = limit is not None and last <= limit
+        yield self.check(rules.SELECTOR_LIMIT, inside, f"selector within the {name}", value, wrong)
         self.descriptor_address = (base + selector.offset) & MASK64
         what = f"{name}[{selector.index}] read"
         self.descriptor = found = SegmentDescriptor(self.read(rules.DESCRIPTOR_READ, what, self.descriptor_address, 8))
         yield self.did(rules.DESCRIPTOR_READ, what, f"8 B @{self.descriptor_address:x}")
-        yield self.check(
-            *(rules.DESCRIPTOR_CODE, found.is_code),
-            *("code segment", found.kind),
-            *(GENERAL_PROTECTION, error),
-        )
-        yield self.check(
-            *(rules.DESCRIPTOR_DPL, found.dpl <= at.cpl),
-            f"DPL {found.dpl} ≤ CPL {at.cpl}" + (f" → enter ring {self.new_cpl}" if found.dpl <= at.cpl else ""),
-            *(_compare(found.dpl, "≤", at.cpl), GENERAL_PROTECTION, error),
-        )
-        yield self.check(
-            *(rules.DESCRIPTOR_LONG, found.l and not found.db),
-            *("64-bit code: L=1 D=0", f"L={int(found.l)} D={int(found.db)}"),
-            *(GENERAL_PROTECTION, error),
-        )
-        yield self.check(
-            *(rules.DESCRIPTOR_PRESENT, found.present),
-            *("code segment present", f"P={int(found.present)}"),
-            *(NOT_PRESENT, error),
-        )
+        yield self.check(rules.DESCRIPTOR_CODE, found.is_code, "code segment", found.kind, wrong)
+        dpl = found.dpl
+        inner = dpl <= at.cpl
+        what = f"DPL {dpl} ≤ CPL {at.cpl}" + (f" → enter ring {self.new_cpl}" if inner else "")
+        yield self.check(rules.DESCRIPTOR_DPL, inner, what, _compare(dpl, "≤", at.cpl), wrong)
+        long, wide = found.l, found.db
+        bits = f"L={int(long)} D={int(wide)}"
+        yield self.check(rules.DESCRIPTOR_LONG, long and not wide, "64-bit code: L=1 D=0", bits, wrong)
+        absent = Fault(NOT_PRESENT, error)
+        present = f"P={int(found.present)}"
+        yield self.check(rules.DESCRIPTOR_PRESENT, found.present, "code segment present", present, absent)
 
     @property
     def new_cpl(self) -> int:
@@ -142,37 +117,34 @@ class LongDelivery(Procedure):
         assert self.descriptor is not None
         return self.before.cpl if self.descriptor.conforming else self.descriptor.dpl
 
-    def _find_stack(self) -> Iterator[Step]:
+    def _find_stack(self) -> Steps:
         at = self.before
         assert self.gate is not None
-        source, offset, why = "same", 0, "same ring: the stack goes on"
-        if self.gate.ist:
-            source, offset = f"tss.ist{self.gate.ist}", ist_offset(self.gate.ist)
-            why = f"the gate says IST{self.gate.ist}"
-        elif self.new_cpl < at.cpl:
-            source, offset = f"tss.rsp{self.new_cpl}", rsp_offset(self.new_cpl)
-            why = f"ring {at.cpl} → {self.new_cpl}: TSS.RSP{self.new_cpl}"
-        if source == "same":
-            pointer, address = at.rsp, None
-            yield self.did(rules.STACK_SELECT, why, f"{pointer:#x}")
+        ist, cpl = self.gate.ist, self.new_cpl
+        if ist:
+            source, offset = f"tss.ist{ist}", ist_offset(ist)
+            why = f"the gate says IST{ist}"
+        elif cpl < at.cpl:
+            source, offset = f"tss.rsp{cpl}", rsp_offset(cpl)
+            why = f"ring {at.cpl} → {cpl}: TSS.RSP{cpl}"
         else:
-            if offset + 7 > at.tr.limit:
-                limit = f"{_compare(offset + 7, '≤', at.tr.limit)} (TSS limit)"
-                error = selector_error(at.tr.selector, self.ext)
-                yield self.check(rules.STACK_SELECT, False, why, limit, INVALID_TSS, error)
-            address = (at.tr.base + offset) & MASK64
-            pointer = self.read(rules.STACK_SELECT, why, address, 8)
-            self.stack = Located(source, pointer, address)
-            yield self.did(rules.STACK_SELECT, why, f"{pointer:#x} ← 8 B @{address:x}")
-            # Bochs pushes the old SS selector as error code here; the SDM says #SS(EXT).
-            yield self.check(
-                *(rules.STACK_CANONICAL, is_canonical(pointer)),
-                *("new stack pointer canonical", f"{pointer:#x}"),
-                *(STACK_FAULT, int(self.ext)),
-            )
+            self.stack = Located("same", at.rsp, None)
+            yield self.did(rules.STACK_SELECT, "same ring: the stack goes on", f"{at.rsp:#x}")
+            return
+        last, limit = offset + 7, at.tr.limit
+        if last > limit:
+            outside = Fault(INVALID_TSS, selector_error(at.tr.selector, self.ext))
+            value = f"{_compare(last, '≤', limit)} (TSS limit)"
+            yield self.check(rules.STACK_SELECT, last <= limit, why, value, outside)
+        address = (at.tr.base + offset) & MASK64
+        pointer = self.read(rules.STACK_SELECT, why, address, 8)
         self.stack = Located(source, pointer, address)
+        yield self.did(rules.STACK_SELECT, why, f"{pointer:#x} ← 8 B @{address:x}")
+        # Bochs pushes the old SS selector as error code here; the SDM says #SS(EXT).
+        canonical, bad = is_canonical(pointer), Fault(STACK_FAULT, int(self.ext))
+        yield self.check(rules.STACK_CANONICAL, canonical, "new stack pointer canonical", f"{pointer:#x}", bad)
 
-    def _push_frame(self) -> Iterator[Step]:
+    def _push_frame(self) -> Steps:
         at, event = self.before, self.event
         assert self.stack is not None
         pointer = self.stack.pointer & ~0xF
@@ -188,23 +160,28 @@ class LongDelivery(Procedure):
             words.append((rules.PUSH_ERROR, "push error code", event.error_code))
         size = 8 * len(words)
         frame = InterruptFrame64(
-            (pointer - size) & MASK64, event.error_code, event.rip, at.cs.selector, self.saved_rflags, at.rsp, at.ss.selector
+            address=(pointer - size) & MASK64,
+            error_code=event.error_code,
+            rip=event.rip,
+            cs=at.cs.selector,
+            rflags=self.saved_rflags,
+            rsp=at.rsp,
+            ss=at.ss.selector,
         )
+        user = self.new_cpl == 3
         for rule, text, value in words:
             pointer = (pointer - 8) & MASK64
-            self.write(rule, text, pointer, value, 8, user=self.new_cpl == 3)
+            self.write(rule, text, pointer, value, 8, user=user)
             self.frame = frame
             yield self.did(rule, text, f"{value:#x} → {pointer:x}")
 
-    def _enter(self) -> Iterator[Step]:
+    def _enter(self) -> Steps:
         at, cpl = self.before, self.new_cpl
         gate, descriptor = self.gate, self.descriptor
         assert gate is not None and descriptor is not None and self.frame is not None
-        yield self.check(
-            *(rules.HANDLER_CANONICAL, is_canonical(gate.offset)),
-            *("handler address canonical", f"{gate.offset:#x}"),
-            *(GENERAL_PROTECTION, int(self.ext)),
-        )
+        offset = gate.offset
+        canonical, bad = is_canonical(offset), Fault(GENERAL_PROTECTION, int(self.ext))
+        yield self.check(rules.HANDLER_CANONICAL, canonical, "handler address canonical", f"{offset:#x}", bad)
         selector = gate.selector & ~3 | cpl
         mark_accessed(self, rules.CS_LOAD, "load CS", descriptor, self.descriptor_address)
         yield self.did(rules.CS_LOAD, "load CS", f"{selector:#x}, ring {cpl}")
@@ -212,21 +189,22 @@ class LongDelivery(Procedure):
         if cpl != at.cpl:
             ss = Segment(cpl, 0, 0, cpl << 13)
             yield self.did(rules.SS_LOAD, "load SS with a null selector", f"{cpl:#x}")
-        cleared = flags.TF | flags.NT | flags.RF | flags.VM | (flags.IF if gate.clears_if else 0)
+        masks = gate.clears_if
+        cleared = flags.TF | flags.NT | flags.RF | flags.VM | (flags.IF if masks else 0)
         general = list(at.general)
         general[RSP] = self.frame.address
         self.after = replace(
             at,
             general=tuple(general),
-            rip=gate.offset,
+            rip=offset,
             rflags=at.rflags & ~cleared,
             cpl=cpl,
             cs=segment(selector, descriptor),
             ss=ss,
             interrupt_shadow=False,
         )
-        interrupts = "IF ← 0 · TF NT RF ← 0" if gate.clears_if else "IF kept · TF NT RF ← 0"
-        yield self.did(rules.ENTER, f"CS:RIP ← {selector:#x}:{gate.offset:#x}", interrupts)
+        interrupts = "IF ← 0 · TF NT RF ← 0" if masks else "IF kept · TF NT RF ← 0"
+        yield self.did(rules.ENTER, f"CS:RIP ← {selector:#x}:{offset:#x}", interrupts)
 
 
 def descriptor_table(at: Registers, selector: Selector) -> tuple[int, int | None, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from idtviz.machine.delivery.event import GENERAL_PROTECTION, PAGE_FAULT, STACK_FAULT, Fault
 from idtviz.machine.delivery.rules import Rule
 from idtviz.machine.memory import AccessFault, LinearMemory
 from idtviz.machine.registers import Registers
+
+Steps = Generator["Step", None, None]
+"""A part of a procedure: it yields what it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step that was performed: its rule, what it found, the bytes it read and wrote, and the fault that it ended in."""
+    """One step that was performed: its rule, what it found, what it read and wrote, and the fault that it ended in."""
 
     rule: Rule
     text: str
@@ -38,11 +41,11 @@ class Step:
 class Procedure:
     """A generator of steps over the registers and memory of one moment.
 
-    A subclass writes `perform` so that it reads from top to bottom like the manual: each `yield` is one step, and what follows a
-    failed check is never reached. `after` holds the new registers once the last step is done.
+    A subclass writes `perform` so that it reads from top to bottom like the manual: each `yield` is one step, and what
+    follows a failed check is never reached. `after` holds the new registers once the last step is done.
     """
 
-    def __init__(self, before: Registers, memory: LinearMemory, ext: bool) -> None:
+    def __init__(self, before: Registers, memory: LinearMemory, *, ext: bool) -> None:
         """`ext`: bit 0 of the error codes that failing checks give."""
         self.before = before
         self.memory = memory
@@ -51,13 +54,14 @@ class Procedure:
         self.after: Registers | None = None
         self.fault: Fault | None = None
         self.written: list[Span] = []
+        """The writes that went through."""
         self._body = self.perform()
         self._rule: Rule | None = None
         self._text = ""
         self._reads: list[Span] = []
         self._writes: list[Span] = []
 
-    def perform(self) -> Iterator[Step]:
+    def perform(self) -> Steps:
         """The steps, in order. The last one sets `after`."""
         raise NotImplementedError
 
@@ -75,7 +79,6 @@ class Procedure:
             step = self._failed_access(fault)
         self.steps.append(step)
         self.fault = step.fault
-        self.written += step.writes
         return step
 
     def complete(self) -> None:
@@ -86,7 +89,7 @@ class Procedure:
     # For the bodies
 
     def read(self, rule: Rule, text: str, address: int, size: int, *, user: bool = False) -> int:
-        """Read a little-endian number at a linear address; a fault ends the procedure in a step of `rule` and `text`."""
+        """Read a little-endian number at a linear address; a fault ends the procedure in a step of `rule`, `text`."""
         self._rule, self._text = rule, text
         self._reads.append(Span(address, size))
         return int.from_bytes(self.memory.read(address, size, user=user), "little")
@@ -94,17 +97,18 @@ class Procedure:
     def write(self, rule: Rule, text: str, address: int, value: int, size: int, *, user: bool = False) -> None:
         """Write a little-endian number at a linear address; faults as in `read`."""
         self._rule, self._text = rule, text
-        self._writes.append(Span(address, size))
+        span = Span(address, size)
+        self._writes.append(span)
         self.memory.write(address, value.to_bytes(size, "little"), user=user)
+        self.written.append(span)
 
     def did(self, rule: Rule, text: str, value: str = "") -> Step:
         """A step that cannot fail, with what was read and written since the last one."""
         return Step(rule, text, value, tuple(self._reads), tuple(self._writes))
 
-    def check(self, rule: Rule, holds: bool, text: str, value: str, vector: int, error_code: int) -> Step:
-        """A step that checks: where `holds` is false it ends the procedure with this exception."""
-        fault = None if holds else Fault(vector, error_code)
-        return Step(rule, text, value, tuple(self._reads), tuple(self._writes), fault)
+    def check(self, rule: Rule, holds: bool, text: str, value: str, fault: Fault) -> Step:
+        """A step that checks: where `holds` is false it ends the procedure with `fault`."""
+        return Step(rule, text, value, tuple(self._reads), tuple(self._writes), None if holds else fault)
 
     def _failed_access(self, fault: AccessFault) -> Step:
         assert self._rule is not None
@@ -116,6 +120,4 @@ class Procedure:
             vector = STACK_FAULT if self._rule.on_stack else GENERAL_PROTECTION
             code = int(self.ext)
         where = f"{fault.linear:#x} is not canonical" if cr2 is None else f"page fault at {cr2:#x}"
-        return Step(
-            self._rule, self._text, where, tuple(self._reads), tuple(self._writes), Fault(vector, code, cr2)
-        )
+        return Step(self._rule, self._text, where, tuple(self._reads), tuple(self._writes), Fault(vector, code, cr2))

@@ -1,4 +1,4 @@
-"""The rules that the steps of a delivery or a return follow: what each checks or does, why, and where the manual says so.
+"""The rules that the steps of a delivery or a return follow: what each checks or does, why, and the manual's place.
 
 `idtviz explain idt.limit` prints these texts; the last line of the debugger's delivery panel is one of them.
 """
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A named check or action. `on_stack`: its memory access is a stack access, which faults with #SS instead of #GP."""
+    """A named check or action. `on_stack`: its memory access is a stack access, which faults with #SS instead of "
+    "#GP.
+    """
 
     id: str
     title: str
@@ -32,36 +34,37 @@ def _rule(id_: str, title: str, why: str, source: str, *, on_stack: bool = False
 IDT_LIMIT = _rule(
     "idt.limit",
     "The vector lies within the IDT",
-    "The IDTR limit is the offset of the last byte of the table. A 64-bit gate takes 16 bytes, so vector V needs bytes V*16 to "
-    "V*16+15. A limit that forgets the -1, or that was computed from the size of a pointer, fails here with #GP.",
+    "The IDTR limit is the offset of the last byte of the table. A 64-bit gate takes 16 bytes, so vector V needs "
+    "bytes V*16 to V*16+15. A limit that forgets the -1, or that was computed from the size of a pointer, fails here "
+    "with #GP.",
     "SDM 3A 6.14.1",
 )
 IDT_READ = _rule(
     "idt.read",
     "The gate is read from the IDT",
-    "The processor reads the gate as a supervisor, whatever ring it was in: the IDT may lie on a page that user code cannot "
-    "touch. If that page is not mapped, the read is a page fault.",
+    "The processor reads the gate as a supervisor, whatever ring it was in: the IDT may lie on a page that user code "
+    "cannot touch. If that page is not mapped, the read is a page fault.",
     "SDM 3A 6.14.1",
 )
 GATE_RESERVED = _rule(
     "gate.reserved",
     "The reserved type field of the upper half is zero",
-    "Bits 12:8 of the fourth doubleword stand where the type of a second descriptor would be. They must be zero so that the "
-    "upper half of a gate is never taken for a gate of its own.",
+    "Bits 12:8 of the fourth doubleword stand where the type of a second descriptor would be. They must be zero so "
+    "that the upper half of a gate is never taken for a gate of its own.",
     "SDM 3A 6.14.1",
 )
 GATE_TYPE = _rule(
     "gate.type",
     "The entry is a 64-bit interrupt or trap gate",
-    "Long mode knows only two kinds of gate in the IDT: type 0xE, which clears IF, and type 0xF, which leaves it. Task gates and "
-    "16-bit gates do not exist here; anything else is #GP.",
+    "Long mode knows only two kinds of gate in the IDT: type 0xE, which clears IF, and type 0xF, which leaves it. "
+    "Task gates and 16-bit gates do not exist here; anything else is #GP.",
     "SDM 3A 6.14.1",
 )
 GATE_DPL = _rule(
     "gate.dpl",
     "Software may use this gate from its ring",
-    "Only INT n, INT3 and INTO compare the gate's DPL with CPL, so that user code cannot fake a page fault or an IRQ. For "
-    "exceptions and interrupts from hardware the DPL is not looked at.",
+    "Only INT n, INT3 and INTO compare the gate's DPL with CPL, so that user code cannot fake a page fault or an IRQ. "
+    "For exceptions and interrupts from hardware the DPL is not looked at.",
     "SDM 3A 6.12.1.2",
 )
 GATE_PRESENT = _rule(
@@ -82,8 +85,8 @@ SELECTOR_NULL = _rule(
 SELECTOR_LIMIT = _rule(
     "selector.limit",
     "The selector lies within its descriptor table",
-    "The selector's offset is looked up in the GDT (TI=0) or the LDT (TI=1) that is loaded now, not the one that was loaded when "
-    "the gate was written. A gate that kept the boot loader's CS fails here.",
+    "The selector's offset is looked up in the GDT (TI=0) or the LDT (TI=1) that is loaded now, not the one that was "
+    "loaded when the gate was written. A gate that kept the boot loader's CS fails here.",
     "SDM 3A 3.4.2",
 )
 DESCRIPTOR_READ = _rule(
@@ -101,8 +104,8 @@ DESCRIPTOR_CODE = _rule(
 DESCRIPTOR_DPL = _rule(
     "descriptor.dpl",
     "The handler is not less privileged than the interrupted code",
-    "An interrupt may raise privilege or keep it, never lower it: the handler's DPL must be at most CPL. If it is lower, the "
-    "stack is switched as well.",
+    "An interrupt may raise privilege or keep it, never lower it: the handler's DPL must be at most CPL. If it is "
+    "lower, the stack is switched as well.",
     "SDM 3A 6.12.1.1",
 )
 DESCRIPTOR_LONG = _rule(
@@ -123,8 +126,8 @@ DESCRIPTOR_PRESENT = _rule(
 STACK_SELECT = _rule(
     "stack.select",
     "The handler's stack is chosen",
-    "A gate with an IST number takes that stack from the TSS, always. Otherwise a handler in an inner ring takes the RSP of that "
-    "ring from the TSS, and one in the same ring goes on where the interrupted code stood.",
+    "A gate with an IST number takes that stack from the TSS, always. Otherwise a handler in an inner ring takes the "
+    "RSP of that ring from the TSS, and one in the same ring goes on where the interrupted code stood.",
     "SDM 3A 6.14.2, 6.14.5",
 )
 STACK_CANONICAL = _rule(
@@ -137,8 +140,9 @@ STACK_CANONICAL = _rule(
 STACK_ALIGN = _rule(
     "stack.align",
     "RSP is aligned to 16 bytes",
-    "In 64-bit mode the processor clears the low four bits of RSP before it pushes, always, so that handlers may save SSE "
-    "registers with aligned moves. That is also why SS:RSP is always pushed: the old value could not be computed back.",
+    "In 64-bit mode the processor clears the low four bits of RSP before it pushes, always, so that handlers may save "
+    "SSE registers with aligned moves. That is also why SS:RSP is always pushed: the old value could not be computed "
+    "back.",
     "SDM 3A 6.14.2",
 )
 _PUSHES = "In 64-bit mode the frame always has five words of eight bytes, with or without a change of ring. "
@@ -159,8 +163,8 @@ PUSH_RSP = _rule(
 PUSH_RFLAGS = _rule(
     "push.rflags",
     "Push RFLAGS",
-    "The flags as they were, IF and TF included; for a fault with RF set, so that an instruction breakpoint on the same "
-    "instruction does not hit again on return.",
+    "The flags as they were, IF and TF included; for a fault with RF set, so that an instruction breakpoint on the "
+    "same instruction does not hit again on return.",
     "SDM 3A 6.14.2, 3B 17.3.1.1",
     on_stack=True,
 )
@@ -174,16 +178,16 @@ PUSH_CS = _rule(
 PUSH_RIP = _rule(
     "push.rip",
     "Push RIP",
-    "For a fault the address of the instruction that faulted, so that it is tried again; for a trap, INT n or an interrupt that "
-    "of the next one.",
+    "For a fault the address of the instruction that faulted, so that it is tried again; for a trap, INT n or an "
+    "interrupt that of the next one.",
     "SDM 3A 6.5, 6.14.2",
     on_stack=True,
 )
 PUSH_ERROR = _rule(
     "push.error",
     "Push the error code",
-    "Only certain exceptions push one; interrupts and INT n never do, whatever the vector. The handler must take it off the "
-    "stack before IRET, which knows nothing of it.",
+    "Only certain exceptions push one; interrupts and INT n never do, whatever the vector. The handler must take it "
+    "off the stack before IRET, which knows nothing of it.",
     "SDM 3A 6.13",
     on_stack=True,
 )
@@ -211,8 +215,8 @@ SS_LOAD = _rule(
 ENTER = _rule(
     "enter",
     "The handler is entered",
-    "RIP takes the gate's offset. TF, NT and RF are cleared, and IF too through an interrupt gate: the next interrupt waits until "
-    "IRET, or STI, sets it again.",
+    "RIP takes the gate's offset. TF, NT and RF are cleared, and IF too through an interrupt gate: the next interrupt "
+    "waits until IRET, or STI, sets it again.",
     "SDM 3A 6.12.1.3",
 )
 
@@ -224,7 +228,10 @@ IRET_NT = _rule(
     "NT=1 would ask for a return to another task through the TSS link. Long mode has no task switches: #GP(0).",
     "SDM 2A IRET, 3A 7.7",
 )
-_POPS = "IRET reads the frame from where RSP stands now. A handler that left one word too many or too few makes every one wrong. "
+_POPS = (
+    "IRET reads the frame from where RSP stands now. A handler that left one word too many or too few makes every one "
+    "wrong. "
+)
 POP_RIP = _rule("pop.rip", "Pop RIP", _POPS, "SDM 2A IRET", on_stack=True)
 POP_CS = _rule(
     "pop.cs",
@@ -290,8 +297,8 @@ RETURN_SS_NULL = _rule(
 RETURN_SS_LIMIT = _rule(
     "return.ss.limit",
     "The return SS lies within its descriptor table",
-    "A kernel that loads a new GDT but not SS keeps a selector of the old one: delivery saves it without a look, and this check "
-    "at the first IRET finds it.",
+    "A kernel that loads a new GDT but not SS keeps a selector of the old one: delivery saves it without a look, and "
+    "this check at the first IRET finds it.",
     "SDM 2A IRET",
 )
 RETURN_SS_READ = _rule(
@@ -321,19 +328,18 @@ RETURN_RIP = _rule(
 RETURN_LOAD = _rule(
     "return.load",
     "CS, SS and RFLAGS are loaded",
-    "IF changes only if CPL is at most IOPL, and IOPL only in ring 0: a handler in ring 3 cannot give itself interrupts or ports.",
+    "IF changes only if CPL is at most IOPL, and IOPL only in ring 0: a handler in ring 3 cannot give itself "
+    "interrupts or ports.",
     "SDM 2A IRET",
 )
 RETURN_SEGMENTS = _rule(
     "return.segments",
     "Data segments of the inner ring are dropped",
-    "On a return outward, DS, ES, FS and GS are made null if their DPL is below the new CPL, so that user code does not keep the "
-    "kernel's segments.",
+    "On a return outward, DS, ES, FS and GS are made null if their DPL is below the new CPL, so that user code does "
+    "not keep the kernel's segments.",
     "SDM 2A IRET, 3A 5.8.6",
 )
-RESUME = _rule(
-    "resume", "The interrupted code goes on", "RIP and RSP take the values from the frame.", "SDM 2A IRET"
-)
+RESUME = _rule("resume", "The interrupted code goes on", "RIP and RSP take the values from the frame.", "SDM 2A IRET")
 
 # Waiting
 

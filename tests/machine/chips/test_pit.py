@@ -314,7 +314,7 @@ def test_port_61_toggles_with_the_refresh_and_reads_back_what_was_written() -> N
     pit, time, _ = bench()
     pit.write(0x61, 1, 0xFF)
     assert pit.read(0x61, 1) & 0xCF == 0x0F
-    levels = [bool(pit.read(0x61, 1) & 0x10) for time.now in range(0, 36)]
+    levels = [bool(pit.read(0x61, 1) & 0x10) for time.now in range(36)]
     assert levels == [False] * 18 + [True] * 18
 
 

@@ -1,0 +1,89 @@
+"""The processor's INTR and NMI inputs: what is pending there, and what is taken at a boundary (SDM 3A 6.8, 6.9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idtviz.machine.board import Board
+from idtviz.machine.cpu import Cpu
+from idtviz.machine.delivery.event import Event, Source
+
+NMI_VECTOR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class InputState:
+    """The NMI latch, whether NMIs are blocked until IRET, and the lines that were raised for one interrupt only."""
+
+    nmi_pending: bool = False
+    nmi_blocked: bool = False
+    pulsed: frozenset[int] = frozenset()
+
+
+class InterruptInputs:
+    """INTR, which the interrupt controllers drive, and NMI."""
+
+    def __init__(self, board: Board, cpu: Cpu) -> None:
+        self._board = board
+        self._cpu = cpu
+        self._nmi_pending = False
+        self._nmi_blocked = False
+        self._pulsed: frozenset[int] = frozenset()
+
+    @property
+    def pending(self) -> bool:
+        """Whether something waits, taken or held off."""
+        return self._nmi_pending or self._board.pic.intr
+
+    @property
+    def wakes(self) -> bool:
+        """Whether something is there that ends a HLT now."""
+        return self._takes_nmi or (self._board.pic.intr and self._cpu.interrupts_enabled)
+
+    @property
+    def _takes_nmi(self) -> bool:
+        """The shadow of MOV SS holds an NMI off; that of STI may (SDM 2B STI), and the two look alike here."""
+        return self._nmi_pending and not self._nmi_blocked and not self._cpu.interrupt_shadow
+
+    def describe(self) -> str | None:
+        """What would be taken at this boundary, in words; None: nothing."""
+        if self._takes_nmi:
+            return "an NMI"
+        return "an interrupt" if self.wakes else None
+
+    def take(self) -> Event:
+        """Acknowledge what `wakes` says is there; an NMI goes first (SDM 3A table 6-2)."""
+        rip = self._cpu.rip
+        if self._takes_nmi:
+            self._nmi_pending = False
+            self._nmi_blocked = True
+            return Event(NMI_VECTOR, Source.NMI, rip, rip)
+        vector = self._board.pic.acknowledge()
+        irq = self._board.pic.irq_of_vector(vector)
+        if irq in self._pulsed:
+            self._pulsed -= {irq}
+            self._board.drive(irq, level=False)
+        return Event(vector, Source.EXTERNAL, rip, rip, irq=irq)
+
+    def iret(self) -> None:
+        """IRET ends the blocking of NMIs, even where it faults (SDM 3A 6.7.1)."""
+        self._nmi_blocked = False
+
+    def raise_irq(self, line: int) -> None:
+        """Raise a line until the processor acknowledges it."""
+        self._pulsed |= {line}
+        self._board.drive(line, level=True)
+
+    def raise_nmi(self) -> None:
+        """Signal a non-maskable interrupt."""
+        self._nmi_pending = True
+
+    @property
+    def state(self) -> InputState:
+        return InputState(self._nmi_pending, self._nmi_blocked, self._pulsed)
+
+    @state.setter
+    def state(self, value: InputState) -> None:
+        self._nmi_pending = value.nmi_pending
+        self._nmi_blocked = value.nmi_blocked
+        self._pulsed = value.pulsed

@@ -1,0 +1,58 @@
+"""From what the engine stopped for to the event that a processor raises there."""
+
+from __future__ import annotations
+
+from idtviz.machine import instructions, operands
+from idtviz.machine.cpu import Trap, TrapKind
+from idtviz.machine.delivery.event import (
+    ALIGNMENT_CHECK,
+    DEBUG,
+    GENERAL_PROTECTION,
+    PAGE_FAULT,
+    STACK_FAULT,
+    UNDEFINED_OPCODE,
+    Event,
+    Fault,
+    Source,
+    exception,
+)
+from idtviz.machine.memory import LinearMemory
+from idtviz.machine.registers import Registers
+from idtviz.x86.addresses import MASK64
+
+
+def event_of(trap: Trap, at: Registers, memory: LinearMemory) -> Event:
+    """The event behind an EXCEPTION or SOFTWARE trap at `at`; what the engine raises alike is told apart here."""
+    fault = Fault(trap.vector, trap.error_code, at.cr2 if trap.vector == PAGE_FAULT else None)
+    if trap.kind is TrapKind.EXCEPTION and fault.vector not in (UNDEFINED_OPCODE, GENERAL_PROTECTION):
+        return exception(fault, at.rip)
+    raw = instructions.fetch(at, memory)
+    if trap.kind is TrapKind.SOFTWARE or (fault.vector == UNDEFINED_OPCODE and instructions.is_int1(raw, at)):
+        found = instructions.decode(raw, at)
+        assert found.vector is not None
+        # INT1 is a #DB of hardware to every check, though an instruction raises it (SDM 2A INT n).
+        source = Source.EXCEPTION if found.vector == DEBUG and trap.kind is TrapKind.EXCEPTION else Source.SOFTWARE
+        return Event(found.vector, source, (at.rip + found.length) & MASK64, at.rip)
+    on_stack = fault.error_code == 0 and at.mode == "long" and operands.bad_address_is_on_stack(raw, at)
+    if fault.vector == GENERAL_PROTECTION and on_stack:
+        fault = Fault(STACK_FAULT, 0)
+    return exception(fault, at.rip)
+
+
+def alignment_check(at: Registers, memory: LinearMemory) -> Event | None:
+    """#AC, where the next instruction has an operand that is not aligned and that is asked for (SDM 3A 6.15)."""
+    if not operands.checks_alignment(at) or memory.walk(at.rip, fetch=True, user=True).fault is not None:
+        return None
+    if not operands.is_misaligned(instructions.fetch(at, memory), at):
+        return None
+    return exception(Fault(ALIGNMENT_CHECK, 0), at.rip)
+
+
+def note_on(event: Event, at: Registers, memory: LinearMemory) -> str | None:
+    """What a person should know about a #UD: that it is the emulator's and not the program's fault."""
+    if event.vector != UNDEFINED_OPCODE or event.source is not Source.EXCEPTION:
+        return None
+    text = operands.not_implemented(instructions.fetch(at, memory), at)
+    if text is None:
+        return None
+    return f"{text} is a valid instruction that the emulator does not implement; #UD is raised"
