@@ -69,12 +69,12 @@ class History:
         place = bisect.bisect_right(self._checkpoints, moment, key=lambda checkpoint: checkpoint.moment) - 1
         return self._checkpoints[place].moment
 
-    def forget_after(self, moment: Moment) -> None:
-        """Drop what lies after `moment`: the run takes another way from there. One that stands at `moment` itself goes too."""
-        kept = [checkpoint for checkpoint in self._checkpoints if checkpoint.moment < moment]
-        self._checkpoints = kept or self._checkpoints[:1]
-        self._pages = self._checkpoints[-1].pages
-        self._next = self._checkpoints[-1].moment.instruction + _SPACING
+    def forget_from(self, moment: Moment) -> None:
+        """Drop the checkpoints at `moment` and later: the run takes another way from there."""
+        self._checkpoints = [checkpoint for checkpoint in self._checkpoints if checkpoint.moment < moment]
+        last = self._checkpoints[-1] if self._checkpoints else None
+        self._pages = last.pages if last else ()
+        self._next = last.moment.instruction + _SPACING if last else 0
 
 
 def _changed(memory: Memory, before: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from idtviz.debugger.moment import Moment
+from idtviz.debugger.places import Place
 from idtviz.machine.chips import scancodes
 from idtviz.machine.memory import AccessFault
 from idtviz.machine.pc import Machine
@@ -80,6 +81,14 @@ class Poke:
 
 
 Input = Keys | Irq | Nmi | Serial | Poke
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedInput:
+    """An input of the scenario and the place in the run at which it is given."""
+
+    place: Place
+    input: Input
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,10 @@ class Place:
     steps: int
     text: str
 
-    def matches(self, event: Event) -> bool:
-        """Whether `event` is one that this place counts."""
+    def counts(self, event: Event, number: int) -> bool:
+        """Whether `event`, delivery `number` of the run, is one of those that this place counts."""
+        if self.kind is PlaceKind.DELIVERY:
+            return number == self.value
         if self.kind is PlaceKind.VECTOR:
             return event.vector == self.value and event.source in (Source.EXCEPTION, Source.SOFTWARE, Source.NMI)
         return self.kind is PlaceKind.IRQ and event.irq == self.value

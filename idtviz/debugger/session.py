@@ -1,7 +1,7 @@
 """The session: the one door to a machine in time, and the one owner of its phase.
 
-Every command moves to another moment. Behind the frontier (the furthest moment reached) the machine replays what was recorded;
-at the frontier it goes where no one has been, and scripted inputs find their triggers.
+Every command moves to another moment. Behind the frontier the machine replays what was recorded; at the frontier it goes
+where no one has been, and scripted inputs find their triggers.
 """
 
 from __future__ import annotations
@@ -11,23 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from idtviz.debugger import stops
 from idtviz.debugger.history import History
-from idtviz.debugger.inputs import Input, Recorded
+from idtviz.debugger.inputs import Input, Recorded, ScriptedInput
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.places import Place, PlaceKind, parse
+from idtviz.debugger.recording import Recording
 from idtviz.debugger.stops import AddressBreakpoint, Breakpoint, EventBreakpoint, Reason, Stop
 from idtviz.debugger.symbols import Symbols
-from idtviz.debugger.view import View, look
+from idtviz.debugger.view import View, call_return_address, look
 from idtviz.machine.delivery.event import Event
-from idtviz.machine.delivery.iret import LongReturn
 from idtviz.machine.delivery.long import LongDelivery
-from idtviz.machine.events import Delivered, Happened
+from idtviz.machine.events import Happened, Returned
 from idtviz.machine.pc import Machine, UnsupportedError
 
-DEFAULT_LIMIT = 100_000_000
-"""Ticks of virtual time after which a run that was given no other end stops."""
-_SLICE = 250_000  # instructions between two looks at the clock on the wall
+_SLICE = 250_000  # instructions between two looks at whether someone wants to pause
 _ENDLESS = 400  # delivery steps without an instruction that completes
 
 
@@ -37,14 +34,6 @@ class Phase(Enum):
     STOPPED = "stopped"
     RUNNING = "running"
     ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptedInput:
-    """An input of the scenario and where it is given."""
-
-    place: Place
-    input: Input
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +58,9 @@ class SessionError(Exception):
     """A command that cannot be carried out here; the message says why."""
 
 
-class _Stopped(Exception):  # noqa: N818 -- control flow within a run, not an error
+class _Interrupted(Exception):  # noqa: N818 -- control flow within a run, not an error
+    """A move ends before its goal."""
+
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
 
@@ -84,32 +75,35 @@ class Session:
         self.stop = Stop(Reason.START)
         """Why the last command ended."""
         self.breakpoints: list[Breakpoint] = []
-        self.events: list[Happened] = []
-        """Everything that has happened up to the frontier, in order; `seen` of them lie before the present moment."""
-        self.frontier = START
-        self.on_event: Callable[[Happened], None] = lambda event: None
+        self.on_event: Callable[[Happened], None] = _ignore
         """Told of each event when it happens for the first time."""
         self.machine = setup.build()
         self.machine.on_event = self._record
         self.progress = Progress(START, 0)
-        self.recognised: dict[Moment, Event] = {}
-        """Events known to be recognised at a moment, up to the frontier."""
-        self._inputs: list[Recorded] = []
-        self._counted: dict[int, int] = {}
-        self._last_step: dict[int, int] = {}
-        self._boundaries: dict[int, list[int]] = {}
+        self._recording = Recording(setup.inputs)
         self._pause = threading.Event()
         self._view: View | None = None
+        self._ahead = False  # a run has begun a procedure of which no step has been performed
+        self._watched = {item.place.value for item in setup.inputs if item.place.kind is PlaceKind.ADDRESS}
         self._history = History(self.machine)
-        self._arrive()
-        self._history.take(START)
+        self._discover(START)
 
     # Where we are
 
     @property
     def moment(self) -> Moment:
         """The present."""
-        return Moment(self.machine.instructions, self.machine.step)
+        return Moment(self.machine.clock.instructions, self.machine.step)
+
+    @property
+    def frontier(self) -> Moment:
+        """The furthest moment that has been reached."""
+        return self._recording.frontier
+
+    @property
+    def events(self) -> Sequence[Happened]:
+        """Everything that has happened up to the frontier, in order; the first `seen` lie before the present."""
+        return self._recording.events
 
     @property
     def seen(self) -> int:
@@ -117,28 +111,31 @@ class Session:
         return self.machine.events
 
     @property
+    def inputs(self) -> Sequence[Recorded]:
+        """The inputs applied up to the frontier, in order."""
+        return self._recording.inputs
+
+    @property
+    def recognised(self) -> Sequence[tuple[Moment, Event]]:
+        """Each event up to the frontier, with the moment at which its delivery begins."""
+        return self._recording.recognised
+
+    @property
+    def idle(self) -> bool:
+        """Whether the processor waits in HLT, and everything that the scenario has to say has been said."""
+        keyboard = self.machine.board.keyboard.state
+        return self.machine.halted and not self._recording.pending and not keyboard.typist
+
+    @property
     def view(self) -> View:
         """Everything there is to see at this moment; a value that stays as it is when the session moves on."""
         if self._view is None:
-            self._view = look(self.machine, self.symbols, self.moment, self._next_event())
+            self._view = look(self.machine, self.symbols, self.moment, self._recording)
         return self._view
-
-    @property
-    def deliveries(self) -> list[Delivered]:
-        """The deliveries up to the frontier."""
-        return [event for event in self.events if isinstance(event, Delivered)]
-
-    @property
-    def inputs(self) -> Sequence[Recorded]:
-        """The inputs applied up to the frontier, in order."""
-        return self._inputs
 
     def digest(self) -> str:
         """A hash of processor, RAM and chips at this moment."""
         return self.machine.digest()
-
-    def _next_event(self) -> Event | None:
-        return self.recognised.get(self.moment)
 
     # Forward
 
@@ -152,71 +149,59 @@ class Session:
 
     def next(self) -> Stop:
         """Over a call, a repeated string instruction, or a whole interrupt with its handler."""
-        depth = len(self.machine.live)
-        resume = look(self.machine, self.symbols, self.moment, None).code.after_call
-        floor = self.machine.cpu.registers().rsp
-
-        def move() -> None:
-            self._one_boundary()
-            machine = self.machine
-            if len(machine.live) > depth:
-                self._run(lambda: len(machine.live) <= depth, set())
-            elif resume is not None and machine.cpu.rip != resume:
-                self._run(lambda: machine.cpu.rip == resume and machine.cpu.registers().rsp >= floor, {resume})
-
-        return self._command(move, Reason.STEP)
+        return self._command(self._over, Reason.STEP)
 
     def finish(self) -> Stop:
         """On until the IRET that ends the innermost handler has returned."""
         depth = len(self.machine.live)
         if isinstance(self.machine.activity, LongDelivery):
-            depth += 1
-        if depth == 0:
+            self._command(self._one_boundary, Reason.STEP)
+            depth = len(self.machine.live)
+        if not depth:
             raise SessionError("no handler is running: there is nothing to finish")
-        entered = len(self.machine.live) >= depth
+        return self._command(lambda: self._run(lambda: len(self.machine.live) < depth), Reason.RETURNED)
 
-        def returned() -> bool:
-            nonlocal entered
-            entered = entered or len(self.machine.live) >= depth
-            return entered and len(self.machine.live) < depth
-
-        return self._command(lambda: self._run(returned, set()), Reason.RETURNED)
-
-    def run(self, until: Moment | str | None = None, limit: int | None = None) -> Stop:
-        """On to a breakpoint, to `until` (a moment, or the text of a place), or to the end.
+    def run(
+        self,
+        until: Moment | str | None = None,
+        *,
+        limit: int | None = None,
+        stop_when: Callable[[], bool] | None = None,
+    ) -> Stop:
+        """On to a breakpoint, to `until` (a moment or the text of a place), or to the end.
 
         `limit`: ticks of virtual time, counted from the start of the machine, after which the run stops anyway.
+        `stop_when` is asked between slices, and around every delivery, return and HLT.
         """
         if isinstance(until, str):
             place = parse(until, self.symbols)
-            return self._command(lambda: self._run_to_place(place, limit), Reason.MOMENT)
-        target = until
-
-        def reached() -> bool:
-            return target is not None and self.moment >= target
-
-        bound = target.instruction if target is not None else None
-        return self._command(lambda: self._run(reached, set(), bound=bound, limit=limit), Reason.MOMENT)
+            return self._command(lambda: self._run_to_place(place, self.moment), Reason.MOMENT)
+        if until is not None:
+            return self._command(lambda: self._run_to(until, limit), Reason.MOMENT)
+        return self._command(lambda: self._run(stop_when or _never, limit=limit), Reason.MOMENT)
 
     def pause(self) -> None:
         """End the run that is going on in another thread at its next opportunity."""
         self._pause.set()
 
-    # Back
+    # Back, and anywhere
 
     def back(self) -> Stop:
         """To the instruction boundary before this one."""
-        return self._command(lambda: self._replay_to(self._previous(micro=False)), Reason.MOMENT)
+        return self._go(self._recording.before(self.moment, micro=False))
 
     def micro_back(self) -> Stop:
         """To the step before this one."""
-        return self._command(lambda: self._replay_to(self._previous(micro=True)), Reason.MOMENT)
+        return self._go(self._recording.before(self.moment, micro=True))
 
     def back_over(self) -> Stop:
-        """To the boundary before the interrupt that has just been returned from, or one instruction back."""
-        return self._command(lambda: self._replay_to(self._before_interrupt()), Reason.MOMENT)
+        """Over the interrupt that has just returned, to where it came; else one instruction back."""
+        last = self.events[self.seen - 1] if self.seen else None
+        if isinstance(last, Returned) and self.moment == Moment(last.instruction + 1):
+            return self._go(self._recording.recognised[last.delivery][0])
+        return self.back()
 
-    def rewind(self) -> Stop:
+    def run_back(self) -> Stop:
         """To the last breakpoint that was passed, or to the start."""
         return self._command(lambda: self._replay_to(self._last_hit()), Reason.BREAKPOINT)
 
@@ -225,10 +210,9 @@ class Session:
         if isinstance(moment, str):
             place = parse(moment, self.symbols)
             return self._command(lambda: self._seek_place(place), Reason.MOMENT)
-        target = moment
-        if target <= self.frontier:
-            return self._command(lambda: self._replay_to(target), Reason.MOMENT)
-        return self.run(target)
+        if moment <= self.frontier:
+            return self._go(moment)
+        return self._command(lambda: self._run_to(moment, None), Reason.MOMENT)
 
     # From outside
 
@@ -236,48 +220,56 @@ class Session:
         """Apply an input now. What lay ahead of this moment is forgotten: the run takes another way from here."""
         if self.phase is Phase.RUNNING:
             raise SessionError("the machine is running: pause it first")
-        self._forget_future()
-        self._apply(given, None)
-        self._history.forget_after(self.moment)
+        at = self.moment
+        self._recording.truncate(at, self.machine.events)
+        self._history.forget_from(at)
+        self._recording.inputs.append(Recorded(at, given, None))
+        given.apply(self.machine)
         if self.machine.activity is None:
-            self._history.take(self.moment)
+            self._history.take(at)
         self._view = None
-        self.phase = Phase.STOPPED
+        self.phase = Phase.ENDED if self.machine.stuck else Phase.STOPPED
 
-    # The command around every move
+    # The frame of every command
+
+    def _go(self, moment: Moment | None) -> Stop:
+        if moment is None:
+            raise SessionError("this is the start of the recording")
+        return self._command(lambda: self._replay_to(moment), Reason.MOMENT)
 
     def _command(self, move: Callable[[], None], reason: Reason) -> Stop:
         if self.phase is Phase.RUNNING:
             raise SessionError("the machine is running: pause it first")
         self.phase = Phase.RUNNING
-        self._pause.clear()
+        self._view = None
+        machine = self.machine
         try:
             move()
-            stop = Stop(reason)
-        except _Stopped as stopped:
-            stop = stopped.stop
+            self._unbegin()
+            self.stop = Stop(reason)
+        except _Interrupted as interrupted:
+            self._unbegin()
+            self.stop = interrupted.stop
         except UnsupportedError as error:
-            stop = Stop(Reason.UNSUPPORTED, str(error))
+            self.stop = Stop(Reason.UNSUPPORTED, str(error))
         finally:
-            self.machine.cpu.set_breakpoints([])
-            self._view = None
-            self.phase = Phase.ENDED if self.machine.stuck else Phase.STOPPED
-        self.stop = self._end() or stop if stop.reason in (Reason.STEP, Reason.MOMENT, Reason.RETURNED) else stop
-        self.progress = Progress(self.moment, self.machine.clock.now)
+            self.phase = Phase.STOPPED
+            if machine.halted or machine.shut_down:
+                self._note_end()
+        self.progress = Progress(self.moment, machine.clock.now)
         return self.stop
 
-    def _end(self) -> Stop | None:
-        """The machine's own end, if it has come to one."""
-        if self.machine.shut_down:
-            return Stop(Reason.SHUTDOWN, "the processor has shut down: a fault came while #DF was being delivered")
-        if self.machine.stuck:
-            return Stop(Reason.HALTED, "HLT, and nothing is left that could wake the processor")
-        return None
+    def _note_end(self) -> None:
+        if not self.machine.stuck:
+            return
+        self.phase = Phase.ENDED
+        self.stop = _end(self.machine)
 
-    # Moving
+    # One move
 
     def _one(self) -> None:
         """One micro-step, and what belongs to arriving behind it."""
+        self._ahead = False
         self.machine.micro_step()
         self._arrive()
 
@@ -290,160 +282,279 @@ class Session:
             machine.micro_step()
             self._arrive()
 
-    def _arrive(self) -> None:
-        """Bookkeeping at each moment that is reached for the first time; recorded inputs at the others."""
+    def _over(self) -> None:
         machine = self.machine
-        step = machine.step
-        at = Moment(machine.clock.instructions, step)
-        if at > self.frontier or at == START:
-            self.frontier = at
-            if step:
-                self._last_step[at.instruction] = step
-                if machine.activity is None:
-                    self._boundaries.setdefault(at.instruction, []).append(step)
-            activity = machine.activity
-            if activity is not None and isinstance(activity, LongDelivery):
-                start = Moment(at.instruction, step - len(activity.steps))
-                if start not in self.recognised:
-                    self.recognised[start] = activity.event
-                    self._count_event(activity.event)
-            if self.setup.inputs:
-                self._trigger(at)
-        else:
-            for recorded in self._inputs:
-                if recorded.moment == at:
-                    recorded.input.apply(machine)
-        if machine.activity is None:
-            self._history.offer(at)
+        depth = len(machine.live)
+        registers = machine.cpu.registers()
+        resume = call_return_address(machine, registers) if machine.activity is None else None
+        self._one_boundary()
+        if len(machine.live) > depth:
+            self._run(lambda: len(machine.live) <= depth)
+        elif resume is not None and machine.cpu.rip != resume:
+            floor = registers.rsp
 
-    def _count_event(self, event: Event) -> None:
-        """Scripted inputs that wait for an event of this kind come one nearer."""
-        for index, scripted in enumerate(self.setup.inputs):
-            place = scripted.place
-            delivery = place.kind is PlaceKind.DELIVERY and len(self.recognised) - 1 == place.value
-            if delivery or place.matches(event):
-                self._counted[index] = self._counted.get(index, 0) + 1
+            def returned() -> bool:
+                return machine.activity is None and machine.cpu.rip == resume and machine.cpu.registers().rsp >= floor
 
-    def _trigger(self, at: Moment) -> None:
-        """Apply the scripted inputs whose place has been reached."""
-        done = {recorded.script for recorded in self._inputs}
-        for index, scripted in enumerate(self.setup.inputs):
-            if index not in done and self._is_due(index, scripted.place, at):
-                self._apply(scripted.input, index)
-
-    def _is_due(self, index: int, place: Place, at: Moment) -> bool:
-        machine = self.machine
-        if place.kind is PlaceKind.COUNT:
-            # Time stands still for a processor that nothing wakes: what was to come later comes now.
-            return at >= Moment(place.value, place.steps) or machine.stuck
-        if place.kind is PlaceKind.ADDRESS:
-            if at.step == self._here(index) or machine.activity is not None or machine.cpu.rip != place.value:
-                return False
-            self._counted[index] = self._counted.get(index, 0) + 1
-        return self._counted.get(index, 0) >= place.occurrence
-
-    def _here(self, index: int) -> int:
-        return -1 - index
-
-    def _apply(self, given: Input, script: int | None) -> None:
-        self._inputs.append(Recorded(self.moment, given, script))
-        given.apply(self.machine)
+            self._run(returned, exits={resume})
 
     def _guard_endless(self) -> None:
         if self.machine.step >= _ENDLESS:
-            raise _Stopped(
-                Stop(Reason.ENDLESS_FAULT, f"{self.machine.step} delivery steps, and no instruction completes any more")
-            )
+            text = f"{self.machine.step} delivery steps in a row, and no instruction completes any more"
+            raise _Interrupted(Stop(Reason.ENDLESS_FAULT, text))
+
+    # Arriving
+
+    def _arrive(self) -> None:
+        """At a moment reached for the first time: record it. At any other: apply the inputs recorded there."""
+        at = Moment(self.machine.clock.instructions, self.machine.step)
+        if at > self._recording.frontier:
+            self._discover(at)
+        else:
+            self._reapply(at)
+
+    def _discover(self, at: Moment) -> None:
+        machine, recording = self.machine, self._recording
+        activity = machine.activity
+        recording.reach(at, boundary=activity is None and not machine.halted)
+        if isinstance(activity, LongDelivery):
+            recording.recognise(Moment(at.instruction, at.step - len(activity.steps)), activity.event)
+        if recording.script:
+            if activity is None and machine.cpu.rip in self._watched:
+                recording.pass_address(at, machine.cpu.rip)
+            for index, scripted in recording.due(at, stuck=machine.stuck):
+                recording.inputs.append(Recorded(at, scripted.input, index))
+                scripted.input.apply(machine)
+        if activity is None and not self._ahead:
+            self._history.offer(at)
+
+    def _reapply(self, at: Moment) -> None:
+        for recorded in self._recording.inputs:
+            if recorded.moment == at:
+                recorded.input.apply(self.machine)
+
+    def _record(self, event: Happened) -> None:
+        events = self._recording.events
+        if self.machine.events == len(events):
+            events.append(event)
+            self.on_event(event)
 
     # Running
 
     def _run(
         self,
         done: Callable[[], bool],
-        exits: set[int],
         *,
+        exits: frozenset[int] | set[int] = frozenset(),
         bound: int | None = None,
         limit: int | None = None,
     ) -> None:
-        """Run at speed until `done()`, looked at wherever the machine halts: at `exits`, at `bound` instructions, and around
-        every delivery and return. Raises _Stopped for a breakpoint, a pause, an end.
+        """Run at speed until `done()`, asked wherever the machine halts: at `exits`, at `bound` instructions, between slices,
+        around deliveries and returns. Raises _Interrupted for a breakpoint, a pause, an end.
         """
         machine = self.machine
+        self._pause.clear()
         breaks = {item.address for item in self.breakpoints if isinstance(item, AddressBreakpoint)}
-        wanted = {s.place.value for s in self.setup.inputs if s.place.kind is PlaceKind.ADDRESS}
-        stops_at = exits | breaks | wanted
-        first = True
-        while not (not first and done()):
-            if self._pause.is_set():
-                raise _Stopped(Stop(Reason.PAUSED, "paused"))
-            if machine.stuck:
-                raise _Stopped(self._end() or Stop(Reason.HALTED))
-            if limit is not None and machine.clock.now >= limit:
-                raise _Stopped(Stop(Reason.LIMIT, f"{machine.clock.now} ticks of virtual time have passed"))
+        halts = exits | breaks | self._watched
+        while True:
             self._guard_endless()
-            if not first and machine.activity is None and machine.cpu.rip in breaks:
-                raise _Stopped(Stop(Reason.BREAKPOINT, f"breakpoint at {self._name(machine.cpu.rip)}"))
-            self._run_on(stops_at, bound, limit)
-            first = False
+            at_rest = machine.activity is None and not machine.halted
+            if at_rest:
+                self._slice(halts, bound, limit)
+            else:
+                self._one()
             self.progress = Progress(self.moment, machine.clock.now)
+            if done():
+                return
+            if machine.activity is None and machine.cpu.rip in breaks and not machine.halted:
+                raise _Interrupted(Stop(Reason.BREAKPOINT, f"breakpoint at {self._name(machine.cpu.rip)}"))
+            if isinstance(machine.activity, LongDelivery) and not machine.activity.steps:
+                self._break_on(machine.activity)
+            if machine.stuck:
+                raise _Interrupted(_end(machine))
+            if self._pause.is_set():
+                raise _Interrupted(Stop(Reason.PAUSED, "paused"))
+            if limit is not None and machine.clock.now >= limit:
+                raise _Interrupted(Stop(Reason.LIMIT, f"{machine.clock.now} ticks of virtual time have passed"))
 
-    def _run_on(self, stops_at: set[int], bound: int | None, limit: int | None) -> None:
-        """One slice at speed, or one micro-step of what is under way."""
+    def _slice(self, halts: set[int] | frozenset[int], bound: int | None, limit: int | None) -> None:
+        """Run at speed for a while; the machine is at rest."""
         machine = self.machine
-        if machine.activity is not None or machine.halted:
-            self._one()
-            return
-        here = machine.instructions
-        until = min(self._next_input(), here + _SLICE, max(self._history.due, here + 1))
-        if bound is not None:
-            until = min(until, max(bound, here + 1))
-        if limit is not None:
-            until = min(until, max(limit - machine.clock.idle, here + 1))
-        if machine.cpu.rip in stops_at:
-            machine.cpu.set_breakpoints([])
-            machine.run(here + 1)
-            self._arrive_running()
-            return
-        machine.cpu.set_breakpoints(sorted(stops_at))
-        machine.run(until)
-        machine.cpu.set_breakpoints([])
-        self._arrive_running()
-
-    def _arrive_running(self) -> None:
-        """Behind a slice: it may have ended in front of a delivery, which breakpoints on events want to know."""
-        machine = self.machine
-        activity = machine.activity
-        if activity is None:
-            self._arrive()
-            return
         at = self.moment
-        if at > self.frontier:
-            # The instructions of the slice completed: this boundary is reached before what comes next begins.
-            self.frontier = at
-        if isinstance(activity, LongDelivery):
-            self._break_on(activity)
+        here = at.instruction
+        ends = [here + _SLICE, self._history.due, self._recording.next_input(at), bound]
+        ends.append(limit - machine.clock.idle if limit is not None else None)
+        if at < self.frontier:
+            ends.append(self.frontier.instruction)
+        until = max(here + 1, min((end for end in ends if end is not None and end > here), default=here + 1))
+        if machine.cpu.rip in halts:
+            machine.run(here + 1)
+        else:
+            machine.cpu.set_breakpoints(sorted(halts))
+            try:
+                machine.run(until)
+            finally:
+                machine.cpu.set_breakpoints([])
+        activity, machine.activity = machine.activity, None
+        self._ahead = activity is not None
+        if self.moment != at:
+            self._arrive()
+            if self._ahead and self._has_input(self.moment):
+                # An input came at the very boundary at which something else was about to begin: look again.
+                self._replay_to(self.moment)
+                return
+        machine.activity = activity
 
     def _break_on(self, delivery: LongDelivery) -> None:
         for item in self.breakpoints:
             if isinstance(item, EventBreakpoint) and item.matches(delivery.event):
                 at = self.moment
-                self.recognised.setdefault(at, delivery.event)
+                self._recording.recognise(at, delivery.event)
                 self._replay_to(at)
-                raise _Stopped(Stop(Reason.BREAKPOINT, f"{delivery.event.name} is about to be delivered"))
+                raise _Interrupted(Stop(Reason.BREAKPOINT, f"{delivery.event.name} is about to be delivered"))
 
-    def _next_input(self) -> int:
-        """The instruction count at which an input is next to be applied."""
-        here = self.machine.instructions
-        if self.moment < self.frontier:
-            later = [recorded.moment.instruction for recorded in self._inputs if recorded.moment > self.moment]
-            return min((count for count in (*later, self.frontier.instruction) if count > here), default=here + 1)
-        done = {recorded.script for recorded in self._inputs}
-        counts = [
-            scripted.place.value
-            for index, scripted in enumerate(self.setup.inputs)
-            if index not in done and scripted.place.kind is PlaceKind.COUNT and scripted.place.value > here
-        ]
-        return min(counts, default=here + _SLICE)
+    def _run_to(self, target: Moment, limit: int | None) -> None:
+        if self.moment >= target:
+            return
+        if target.instruction > self.machine.instructions:
+            self._run(lambda: self.moment >= Moment(target.instruction), bound=target.instruction, limit=limit)
+        self._unbegin()
+        while self.moment < target and self.machine.instructions == target.instruction and not self.machine.stuck:
+            self._one()
+
+    def _unbegin(self) -> None:
+        """A delivery stands in front of its first step: be at the boundary itself, where nothing has been recognised."""
+        if self._ahead:
+            activity = self.machine.activity
+            if isinstance(activity, LongDelivery):
+                self._recording.recognise(self.moment, activity.event)
+            self._replay_to(self.moment)
+
+    def _run_to_place(self, place: Place, after: Moment | None) -> None:
+        if place.kind is PlaceKind.COUNT:
+            self._run_to(Moment(place.value, place.steps), None)
+            return
+        if place.kind is PlaceKind.END:
+            self._run(lambda: self.idle)
+            return
+        if place.kind is PlaceKind.ADDRESS:
+            left = place.occurrence
+
+            def arrived() -> bool:
+                nonlocal left
+                machine = self.machine
+                left -= machine.activity is None and not machine.halted and machine.cpu.rip == place.value
+                return left <= 0
+
+            self._run(arrived, exits={place.value})
+        else:
+
+            def recognised() -> bool:
+                activity = self.machine.activity
+                if isinstance(activity, LongDelivery) and not activity.steps:
+                    self._recording.recognise(self.moment, activity.event)
+                return self._recording.find(place, after) is not None
+
+            if not recognised():
+                self._run(recognised)
+            found = self._recording.find(place, after)
+            assert found is not None
+            self._replay_to(found)
+        for _ in range(place.steps):
+            self._one()
+
+    def _seek_place(self, place: Place) -> None:
+        if place.kind is PlaceKind.COUNT:
+            target = Moment(place.value, place.steps)
+            if target <= self.frontier:
+                self._replay_to(target)
+            else:
+                self._run_to(target, None)
+            return
+        if place.kind is PlaceKind.ADDRESS:
+            self._replay_to(START)
+            if self.machine.cpu.rip == place.value and place.occurrence == 1:
+                return
+        elif self._recording.find(place) is None:
+            self._replay_to(self.frontier)
+        self._run_to_place(place, None)
+
+    # Replaying
+
+    def _replay_to(self, target: Moment) -> None:
+        """Be at `target`, which is not beyond the frontier."""
+        machine, recording = self.machine, self._recording
+        if self._ahead or self.moment >= target or self._history.nearest(target) > self.moment:
+            self._history.rewind(target)
+            self._ahead = False
+        while (at := self.moment) < target and not machine.stuck:
+            if machine.activity is None and not machine.halted and at.instruction < target.instruction:
+                following = recording.next_input(at)
+                end = target.instruction if following is None else min(following, target.instruction)
+                machine.run(end)
+                if self.moment != at:
+                    self._reapply(self.moment)
+            else:
+                machine.micro_step()
+                self._reapply(self.moment)
+
+    def _has_input(self, moment: Moment) -> bool:
+        return any(recorded.moment == moment for recorded in self._recording.inputs)
+
+    def _last_hit(self) -> Moment:
+        """The last moment before this one at which a breakpoint stood."""
+        now = self.moment
+        events = [item for item in self.breakpoints if isinstance(item, EventBreakpoint)]
+        hits = [start for start, event in self.recognised if start < now and any(item.matches(event) for item in events)]
+        addresses = {item.address for item in self.breakpoints if isinstance(item, AddressBreakpoint)}
+        latest = max(hits, default=START)
+        upper = now
+        while addresses and upper > latest:
+            lower = self._history.nearest(Moment(upper.instruction, upper.step - 1) if upper.step else Moment(max(0, upper.instruction - 1), 1 << 30))
+            found = self._passed(addresses, lower, upper)
+            if found is not None:
+                return max(found, latest)
+            if lower == START:
+                break
+            upper = lower
+        return latest
+
+    def _passed(self, addresses: set[int], lower: Moment, upper: Moment) -> Moment | None:
+        """The last moment in [lower, upper) at which the instruction at one of `addresses` is next."""
+        machine = self.machine
+        self._history.rewind(lower)
+        found = None
+        while (at := self.moment) < upper and not machine.stuck:
+            rest = machine.activity is None and not machine.halted
+            if rest and machine.cpu.rip in addresses:
+                found = at
+            if rest and at.instruction < upper.instruction:
+                following = self._recording.next_input(at)
+                end = min(count for count in (following, upper.instruction) if count is not None)
+                inside = machine.cpu.rip in addresses
+                machine.cpu.set_breakpoints([] if inside else sorted(addresses))
+                machine.run(at.instruction + 1 if inside else end)
+                machine.cpu.set_breakpoints([])
+            else:
+                machine.micro_step()
+            if self.moment != at:
+                self._reapply(self.moment)
+        return found
 
     def _name(self, address: int) -> str:
         return self.symbols.name(address) or f"{address:#x}"
+
+
+def _end(machine: Machine) -> Stop:
+    """The machine's own end."""
+    if machine.shut_down:
+        return Stop(Reason.SHUTDOWN, "the processor has shut down: a fault came while #DF was being delivered")
+    return Stop(Reason.HALTED, "HLT, and nothing is left that could wake the processor")
+
+
+def _ignore(_event: Happened) -> None:
+    """Nobody listens."""
+
+
+def _never() -> bool:
+    return False

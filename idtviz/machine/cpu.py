@@ -164,8 +164,8 @@ class Cpu:
             self._trap = Trap(TrapKind.EXCEPTION, number, exception.error_code & 0xFFFFFFFF)
         # Or the next fault would arrive as a double fault: that test is ours.
         exception.old_exception = -1
-        # A counted run works the flags out in front of each instruction, and unwinding forgets that it did: it puts back
-        # the name of the operation that they came from, though its operands are gone.
+        # A counted run works the flags out in front of each instruction. Unwinding forgets that: it puts back the name
+        # of the operation that they came from, though its operands are gone.
         self._state.cc_op = _CC_OP_EFLAGS
         self._uc.emu_stop()
 

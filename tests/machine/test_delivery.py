@@ -65,12 +65,12 @@ def test_a_fault_in_a_delivery_is_serial_or_a_double_fault_or_a_shutdown(name: s
     assert gives(name)
 
 
-@named("iret.")
+@named("iret")
 def test_iret_checks_what_it_returns_to(name: str) -> None:
     assert gives(name)
 
 
 def test_no_case_is_left_out() -> None:
     prefixes = ("prologue.", "irq.", "idt.", "gate.", "selector.", "cs.", "stack.", "ss ", "conforming", "rip.",
-                "flags ", "double.", "iret.")  # fmt: skip
+                "flags ", "double.", "iret")  # fmt: skip
     assert all(name.startswith(prefixes) for name in NAMED_CASES)

@@ -34,7 +34,7 @@ WITH_AM = 0x80050031
 
 @pytest.mark.parametrize("way", WAYS)
 def test_code_that_a_push_of_the_delivery_overwrites_runs_as_the_new_code(way: str) -> None:
-    # A function lies where the frame's RSP word will be pushed. The interrupted RSP, which IST 1 leaves unused, is code.
+    # A function lies where the RSP word of the frame will be. The interrupted RSP, which IST1 leaves unused, is code.
     increment, decrement = b"\xfe\xc3\xc3", b"\xfe\xcb\xc3"  # inc bl; ret -- dec bl; ret
     function = IST_STACKS[0] + PAGE - 16
     code = b"\xff\xd2" + b"\x48\xc7\xc4" + decrement + b"\0" + b"\xcc"  # call rdx; mov rsp, ...; int3

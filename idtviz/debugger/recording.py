@@ -1,0 +1,138 @@
+"""What is known of a run up to its frontier, the furthest moment reached: its events, its inputs, and its stations in time."""
+
+from __future__ import annotations
+
+import bisect
+
+from idtviz.debugger.inputs import Recorded, ScriptedInput
+from idtviz.debugger.moment import START, Moment
+from idtviz.debugger.places import Place, PlaceKind
+from idtviz.machine.delivery.event import Event
+from idtviz.machine.events import Happened
+
+
+class Recording:
+    """The one run that a session has recorded. Everything in it is ordered by time."""
+
+    def __init__(self, script: tuple[ScriptedInput, ...]) -> None:
+        self.script = script
+        self.frontier = START
+        self.events: list[Happened] = []
+        self.inputs: list[Recorded] = []
+        self.recognised: list[tuple[Moment, Event]] = []
+        """Each event, with the moment at which its delivery begins."""
+        self._hits: dict[int, list[Moment]] = {index: [] for index in range(len(script))}
+        self._boundaries: dict[int, list[int]] = {}
+        self._last_step: dict[int, int] = {}
+
+    # At the frontier
+
+    def reach(self, at: Moment, *, boundary: bool) -> None:
+        """The frontier moves to `at`. `boundary`: no delivery or return is under way there."""
+        self.frontier = at
+        if at.step:
+            self._last_step[at.instruction] = at.step
+            if boundary:
+                self._boundaries.setdefault(at.instruction, []).append(at.step)
+
+    def recognise(self, start: Moment, event: Event) -> None:
+        """The delivery of `event` begins at `start`."""
+        if self.recognised and self.recognised[-1][0] >= start:
+            return
+        for index, scripted in enumerate(self.script):
+            if scripted.place.counts(event, len(self.recognised)):
+                self._hits[index].append(start)
+        self.recognised.append((start, event))
+
+    def pass_address(self, at: Moment, address: int) -> None:
+        """The instruction at `address` is next at `at`."""
+        for index, scripted in enumerate(self.script):
+            if scripted.place.kind is PlaceKind.ADDRESS and scripted.place.value == address:
+                self._hits[index].append(at)
+
+    def due(self, at: Moment, *, stuck: bool) -> list[tuple[int, ScriptedInput]]:
+        """The scripted inputs whose place has been reached, with their place in the script.
+
+        For a processor that nothing wakes time stands still: what was to come at a later count comes now.
+        """
+        given = {recorded.script for recorded in self.inputs}
+        return [
+            (index, scripted)
+            for index, scripted in enumerate(self.script)
+            if index not in given and self._is_reached(index, scripted.place, at, stuck)
+        ]
+
+    def _is_reached(self, index: int, place: Place, at: Moment, stuck: bool) -> bool:
+        if place.kind is PlaceKind.COUNT:
+            return at >= Moment(place.value, place.steps) or stuck
+        hits = self._hits[index]
+        if len(hits) < place.occurrence:
+            return False
+        hit = hits[place.occurrence - 1]
+        return at >= Moment(hit.instruction, hit.step + place.steps)
+
+    @property
+    def pending(self) -> int:
+        """How many scripted inputs have not been given yet."""
+        return len(self.script) - len({recorded.script for recorded in self.inputs} - {None})
+
+    def next_input(self, after: Moment) -> int | None:
+        """The instruction count at which an input is next to be applied, recorded or scripted by count."""
+        counts = [recorded.moment.instruction for recorded in self.inputs if recorded.moment > after]
+        given = {recorded.script for recorded in self.inputs}
+        counts += [
+            scripted.place.value
+            for index, scripted in enumerate(self.script)
+            if index not in given and scripted.place.kind is PlaceKind.COUNT
+        ]
+        return min((count for count in counts if count > after.instruction), default=None)
+
+    # Looking back
+
+    def event_at(self, moment: Moment) -> Event | None:
+        """The event whose delivery begins at `moment`, where that is known."""
+        place = bisect.bisect_left(self.recognised, moment, key=lambda pair: pair[0])
+        if place < len(self.recognised) and self.recognised[place][0] == moment:
+            return self.recognised[place][1]
+        return None
+
+    def find(self, place: Place, after: Moment | None = None) -> Moment | None:
+        """Where the event that `place` names begins, counted from the start or from behind `after`."""
+        matching = [
+            start
+            for number, (start, event) in enumerate(self.recognised)
+            if place.counts(event, number) and (after is None or start > after)
+        ]
+        return matching[place.occurrence - 1] if len(matching) >= place.occurrence else None
+
+    def before(self, moment: Moment, *, micro: bool) -> Moment | None:
+        """The step (`micro`) or the instruction boundary before `moment`; None at the start."""
+        if moment.step:
+            if micro:
+                return Moment(moment.instruction, moment.step - 1)
+            earlier = [step for step in self._boundaries.get(moment.instruction, ()) if step < moment.step]
+            return Moment(moment.instruction, earlier[-1] if earlier else 0)
+        if not moment.instruction:
+            return None
+        previous = moment.instruction - 1
+        if micro:
+            return Moment(previous, self._last_step.get(previous, 0))
+        return Moment(previous, (self._boundaries.get(previous) or [0])[-1])
+
+    # Another way
+
+    def truncate(self, at: Moment, events: int) -> None:
+        """Forget what lies behind `at`, before which `events` events happened."""
+        self.frontier = at
+        del self.events[events:]
+        self.inputs = [recorded for recorded in self.inputs if recorded.moment <= at]
+        self.recognised = [(start, event) for start, event in self.recognised if start < at]
+        for index, hits in self._hits.items():
+            self._hits[index] = [hit for hit in hits if hit <= at]
+        for table in (self._boundaries, self._last_step):
+            for instruction in [number for number in table if number > at.instruction]:
+                del table[instruction]
+        if at.instruction in self._last_step:
+            self._last_step[at.instruction] = at.step
+        if at.instruction in self._boundaries:
+            self._boundaries[at.instruction] = [step for step in self._boundaries[at.instruction] if step <= at.step]
