@@ -8,7 +8,7 @@ from idtviz.debugger.inputs import Recorded, ScriptedInput
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.places import Place, PlaceKind
 from idtviz.machine.delivery.event import Event
-from idtviz.machine.events import Happened
+from idtviz.machine.events import Delivered, Happened
 
 
 class Recording:
@@ -18,6 +18,8 @@ class Recording:
         self.script = script
         self.frontier = START
         self.events: list[Happened] = []
+        self.deliveries: list[Delivered] = []
+        """The deliveries among `events`: number n stands at n."""
         self.inputs: list[Recorded] = []
         self.recognised: list[tuple[Moment, Event]] = []
         """Each event, with the moment at which its delivery begins."""
@@ -26,6 +28,12 @@ class Recording:
         self._last_step: dict[int, int] = {}
 
     # At the frontier
+
+    def happened(self, event: Happened) -> None:
+        """`event` happened for the first time."""
+        self.events.append(event)
+        if isinstance(event, Delivered):
+            self.deliveries.append(event)
 
     def reach(self, at: Moment, *, boundary: bool) -> None:
         """The frontier moves to `at`. `boundary`: no delivery or return is under way there."""
@@ -125,6 +133,7 @@ class Recording:
         """Forget what lies behind `at`, before which `events` events happened."""
         self.frontier = at
         del self.events[events:]
+        self.deliveries = [event for event in self.events if isinstance(event, Delivered)]
         self.inputs = [recorded for recorded in self.inputs if recorded.moment <= at]
         self.recognised = [(start, event) for start, event in self.recognised if start < at]
         for index, hits in self._hits.items():

@@ -24,6 +24,8 @@ from idtviz.machine.delivery.long import LongDelivery
 from idtviz.machine.events import Happened, Returned
 from idtviz.machine.pc import Machine, UnsupportedError
 
+SEARCH_LIMIT = 100_000_000
+"""Ticks of virtual time for which a place is looked for."""
 _SLICE = 250_000  # instructions between two looks at whether someone wants to pause
 _ENDLESS = 400  # delivery steps without an instruction that completes
 
@@ -325,7 +327,7 @@ class Session:
             for index, scripted in recording.due(at, stuck=machine.stuck):
                 recording.inputs.append(Recorded(at, scripted.input, index))
                 scripted.input.apply(machine)
-        if activity is None and not self._ahead:
+        if activity is None and machine.finished is None and not self._ahead:
             self._history.offer(at)
 
     def _reapply(self, at: Moment) -> None:
@@ -334,9 +336,8 @@ class Session:
                 recorded.input.apply(self.machine)
 
     def _record(self, event: Happened) -> None:
-        events = self._recording.events
-        if self.machine.events == len(events):
-            events.append(event)
+        if self.machine.events == len(self._recording.events):
+            self._recording.happened(event)
             self.on_event(event)
 
     # Running
@@ -390,11 +391,11 @@ class Session:
         if machine.cpu.rip in halts:
             machine.run(here + 1)
         else:
-            machine.cpu.set_breakpoints(sorted(halts))
+            machine.set_breakpoints(frozenset(halts))
             try:
                 machine.run(until)
             finally:
-                machine.cpu.set_breakpoints([])
+                machine.set_breakpoints(frozenset())
         activity, machine.activity = machine.activity, None
         self._ahead = activity is not None
         if self.moment != at:
@@ -434,8 +435,9 @@ class Session:
         if place.kind is PlaceKind.COUNT:
             self._run_to(Moment(place.value, place.steps), None)
             return
+        limit = self.machine.clock.now + SEARCH_LIMIT
         if place.kind is PlaceKind.END:
-            self._run(lambda: self.idle)
+            self._run(lambda: self.idle, limit=limit)
             return
         if place.kind is PlaceKind.ADDRESS:
             left = place.occurrence
@@ -446,7 +448,7 @@ class Session:
                 left -= machine.activity is None and not machine.halted and machine.cpu.rip == place.value
                 return left <= 0
 
-            self._run(arrived, exits={place.value})
+            self._run(arrived, exits={place.value}, limit=limit)
         else:
 
             def recognised() -> bool:
@@ -456,7 +458,7 @@ class Session:
                 return self._recording.find(place, after) is not None
 
             if not recognised():
-                self._run(recognised)
+                self._run(recognised, limit=limit)
             found = self._recording.find(place, after)
             assert found is not None
             self._replay_to(found)
@@ -532,9 +534,9 @@ class Session:
                 following = self._recording.next_input(at)
                 end = min(count for count in (following, upper.instruction) if count is not None)
                 inside = machine.cpu.rip in addresses
-                machine.cpu.set_breakpoints([] if inside else sorted(addresses))
+                machine.set_breakpoints(frozenset() if inside else frozenset(addresses))
                 machine.run(at.instruction + 1 if inside else end)
-                machine.cpu.set_breakpoints([])
+                machine.set_breakpoints(frozenset())
             else:
                 machine.micro_step()
             if self.moment != at:

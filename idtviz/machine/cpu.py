@@ -151,10 +151,16 @@ class Cpu:
         """During a port access: instructions begun in this run, the accessing one included."""
         return self._counter.value
 
-    def set_breakpoints(self, addresses: Sequence[int]) -> None:
-        """Addresses (RIP) in front of which `run` ends, at full speed."""
-        self._breakpoints = frozenset(addresses)
-        self._uc.ctl_set_exits(addresses)
+    def set_breakpoints(self, addresses: frozenset[int]) -> frozenset[int]:
+        """Addresses (RIP) in front of which `run` ends, at full speed; returns those that come or go.
+
+        The engine looks at them when it translates: code translated around one that came or went must be forgotten.
+        """
+        changed = self._breakpoints ^ addresses
+        if changed:
+            self._breakpoints = addresses
+            self._uc.ctl_set_exits(sorted(addresses))
+        return changed
 
     def _on_exception(self, _engine: object, number: int, _data: object) -> None:
         exception = self._exception

@@ -109,6 +109,13 @@ class LinearMemory:
             self._write_physical(at, data[done : done + length])
             done += length
 
+    def is_accessed(self, linear: int) -> bool:
+        """Whether `linear` is mapped, with every accessed bit on the way to it set already."""
+        if not is_canonical(linear):
+            return False
+        walk = self.walk(linear, fetch=True)
+        return walk.physical is not None and not paging.accessed_dirty_updates(walk, write=False)
+
     def peek(self, linear: int, size: int) -> bytes | None:
         """What stands there, for a person to look at: no permission asked, no accessed bit set.
 

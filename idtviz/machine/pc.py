@@ -36,6 +36,7 @@ from idtviz.machine.memory import PAGE, LinearMemory, Memory, RehearsedMemory
 from idtviz.machine.registers import Registers
 from idtviz.machine.schedule import Schedule, Wait
 from idtviz.machine.unsupported import UnsupportedError
+from idtviz.x86.addresses import MASK64
 
 __all__ = ["Activity", "Live", "Machine", "MachineState", "UnsupportedError", "Wait"]
 
@@ -78,6 +79,8 @@ class Machine:
         self.shut_down = False
         self.activity: Activity | None = None
         """The delivery, return or wait that is under way between two steps."""
+        self.finished: LongDelivery | LongReturn | None = None
+        """The delivery or return that ended with the step just performed."""
         self.on_event: Callable[[Happened], None] = _ignore
         """Told of everything that happens, at the moment that it happens."""
         self.events = 0
@@ -163,9 +166,23 @@ class Machine:
             if self.activity is None and clock.instructions == before:
                 return
 
+    def set_breakpoints(self, addresses: frozenset[int]) -> None:
+        """Addresses (RIP) in front of which `run` ends."""
+        changed = self.cpu.set_breakpoints(addresses)
+        if not changed:
+            return
+        registers = self.cpu.registers()
+        memory = self.linear(registers)
+        for address in changed:
+            linear = registers.cs.base + address & MASK64
+            # A page that has never been accessed holds no translated code, and must not look accessed for our sake.
+            if memory.is_accessed(linear):
+                self.cpu.forget_code(linear, 1)
+
     def _begin(self, count: int) -> bool:
         """Start what comes next. True: a procedure is under way. False: at most `count` instructions completed."""
         clock = self.clock
+        self.finished = None
         if clock.instructions >= self._schedule.due:
             self._schedule.service()
         if self._inputs.wakes:
@@ -259,8 +276,10 @@ class Machine:
         activity, self.activity = self.activity, None
         if isinstance(activity, LongDelivery):
             self._finish_delivery(activity)
+            self.finished = activity
         elif isinstance(activity, LongReturn):
             self._finish_return(activity)
+            self.finished = activity
 
     def _finish_delivery(self, done: LongDelivery) -> None:
         self._forget(done)
@@ -394,7 +413,7 @@ class Machine:
         self._handlers.state = state.handlers
         self.events = state.events
         self._noted = state.noted
-        self.activity = None
+        self.activity = self.finished = None
         self._schedule.refresh()
 
     # Telling

@@ -1,0 +1,6 @@
+"""`python -m idtviz`."""
+
+from idtviz.cli.main import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,80 @@
+"""Events as lines for people: `idtviz trace --format text`."""
+
+from __future__ import annotations
+
+from idtviz.debugger.symbols import Symbols
+from idtviz.lab.expectations import Outcome
+from idtviz.lab.run import Begun
+from idtviz.machine.events import (
+    Delivered,
+    EndOfInterrupt,
+    Halted,
+    Happened,
+    LineChanged,
+    Noted,
+    Returned,
+    ShutDown,
+)
+
+
+def line(instruction: int | str, what: str, text: str) -> str:
+    """One line: the count of instructions, what happened, and how."""
+    return f"{instruction:>10}  {what:<11}  {text}".rstrip()
+
+
+def event(happened: Happened, symbols: Symbols) -> str:  # noqa: C901 -- one case for each kind of event
+    """One event."""
+    at = happened.instruction
+    match happened:
+        case Delivered():
+            return line(at, happened.event.name, _delivery(happened, symbols))
+        case Returned():
+            where = _where(happened.to.rip, symbols)
+            return line(at, "IRET", f"ends delivery {happened.delivery}: back to {where} in ring {happened.to.cpl}")
+        case LineChanged():
+            return line(at, f"IRQ{happened.line}", "line goes up" if happened.level else "line goes down")
+        case EndOfInterrupt():
+            irq = "no line was in service" if happened.irq is None else f"IRQ{happened.irq}"
+            return line(at, "EOI", f"{happened.controller}: {irq}")
+        case Halted():
+            return line(at, "HLT", "the processor waits")
+        case ShutDown():
+            return line(at, "shutdown", f"after deliveries {', '.join(map(str, happened.cause))}")
+        case Noted():
+            return line(at, "note", happened.text)
+    raise TypeError(f"an event of no known kind: {happened!r}")
+
+
+def instruction(begun: Begun, symbols: Symbols) -> str:
+    """An instruction that is about to be executed."""
+    return line(begun.instruction, hex(begun.rip), f"{begun.text:<40}  {symbols.name(begun.rip) or ''}")
+
+
+def expect(outcome: Outcome) -> str:
+    """How one expectation stands at the end."""
+    return line("", "expect", f"{'ok  ' if outcome.ok else 'FAIL'}  {outcome.detail}")
+
+
+def _delivery(delivered: Delivered, symbols: Symbols) -> str:
+    what = delivered.event
+    parts = [f"delivery {delivered.index}"]
+    if what.caused_by is not None:
+        parts.append(f"caused by {what.caused_by}")
+    parts.append(f"vector {what.vector:#x}")
+    if what.error_code is not None:
+        parts.append(f"error code {what.error_code:#x}")
+    if what.cr2 is not None:
+        parts.append(f"CR2 {what.cr2:#x}")
+    parts.append(f"from {_where(what.rip, symbols)} in ring {delivered.origin.cpl}")
+    if delivered.fault is not None:
+        rule = delivered.steps[-1].rule.id
+        code = f"({delivered.fault.error_code:#x})" if delivered.fault.error_code is not None else ""
+        parts.append(f"failed at {rule}: {delivered.fault.name}{code}")
+    elif delivered.to is not None:
+        parts.append(f"to {_where(delivered.to.rip, symbols)} in ring {delivered.to.cpl}, stack {delivered.stack}")
+    return ", ".join(parts)
+
+
+def _where(address: int, symbols: Symbols) -> str:
+    name = symbols.name(address)
+    return f"{address:#x} {name}" if name else f"{address:#x}"

@@ -1,0 +1,1 @@
+"""Scenario files, lessons and expectations: what turns a debugger into a laboratory."""

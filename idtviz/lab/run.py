@@ -1,0 +1,168 @@
+"""A run without a screen: from the start to one of the ends that a trace can have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from idtviz.debugger.disassembly import disassemble
+from idtviz.debugger.moment import Moment
+from idtviz.debugger.stops import Reason, Stop
+from idtviz.lab.expectations import Expectations, Outcome
+from idtviz.lab.session import LabSession
+from idtviz.machine.delivery.event import Source
+from idtviz.machine.events import Happened
+from idtviz.machine.instructions import fetch
+
+DEFAULT_LIMIT = 100_000_000
+"""Instructions after which a run stops anyway. Time spent in HLT has the same limit, so that every run ends."""
+_ENDLESS = 400
+
+_ENDS = {
+    Reason.HALTED: "halted",
+    Reason.SHUTDOWN: "shutdown",
+    Reason.LIMIT: "limit",
+    Reason.ENDLESS_FAULT: "limit",
+    Reason.UNSUPPORTED: "unsupported",
+    Reason.BREAKPOINT: "breakpoint",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The instruction at `rip` is about to be executed."""
+
+    instruction: int
+    rip: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended: the reason, a sentence where there is more to say, and how the expectations stand."""
+
+    reason: str
+    text: str
+    outcomes: list[Outcome]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all that was expected held, and the machine met nothing that it does not model."""
+        return all(outcome.ok for outcome in self.outcomes) and self.reason != "unsupported"
+
+
+def run(
+    session: LabSession,
+    *,
+    limit: int = DEFAULT_LIMIT,
+    on_event: Callable[[Happened], None] | None = None,
+    on_instruction: Callable[[Begun], None] | None = None,
+) -> End:
+    """Run to the end: HLT for ever, shutdown, all expectations met, or `limit` instructions.
+
+    `on_event` is told each event as it happens; `on_instruction` each instruction before it, which makes single steps
+    of the run.
+    """
+    return _Run(session, limit, on_event, on_instruction).go()
+
+
+class _Run:
+    def __init__(
+        self,
+        session: LabSession,
+        limit: int,
+        on_event: Callable[[Happened], None] | None,
+        on_instruction: Callable[[Begun], None] | None,
+    ) -> None:
+        self.session = session
+        self.limit = limit
+        self.ticks = max(limit, DEFAULT_LIMIT)
+        self.on_event = on_event
+        self.on_instruction = on_instruction
+        self.expectations = Expectations(session.scenario)
+        self.held: list[Happened] | None = None
+        session.on_event = self._tell
+
+    def _tell(self, event: Happened) -> None:
+        if self.held is not None:
+            self.held.append(event)
+            return
+        self.expectations.note(event)
+        if self.on_event is not None:
+            self.on_event(event)
+
+    def go(self) -> End:
+        reason, text = self._run() if self.on_instruction is None else self._step_through(self.on_instruction)
+        return End(reason, text, self.expectations.outcomes(self.session.machine, reason))
+
+    def _satisfied(self) -> bool:
+        session = self.session
+        return session.idle and not session.machine.stuck and self.expectations.hold(session.machine)
+
+    def _out_of_time(self) -> bool:
+        clock = self.session.machine.clock
+        return clock.instructions >= self.limit or clock.now >= self.ticks
+
+    def _run(self) -> tuple[str, str]:
+        session = self.session
+        clock = session.machine.clock
+        while not self._out_of_time():
+            # The session's limit counts the time spent in HLT as well; what that took is given back here.
+            ticks = min(self.limit + clock.idle, self.ticks)
+            stop = session.run(limit=ticks, stop_when=self._satisfied)
+            if stop.reason is Reason.MOMENT:
+                return "expectations", ""
+            if stop.reason is not Reason.LIMIT:
+                return _ENDS[stop.reason], stop.text
+        return "limit", self._limit_text()
+
+    def _limit_text(self) -> str:
+        clock = self.session.machine.clock
+        if clock.instructions >= self.limit:
+            return f"{clock.instructions} instructions have been executed"
+        return f"{clock.now} ticks of virtual time have passed"
+
+    # Instruction by instruction
+
+    def _step_through(self, told: Callable[[Begun], None]) -> tuple[str, str]:
+        session, machine = self.session, self.session.machine
+        while not self._out_of_time():
+            if machine.step >= _ENDLESS:
+                stop = session.run(stop_when=lambda: True)
+                if stop.reason in _ENDS:
+                    return _ENDS[stop.reason], stop.text
+            stop = self._one(told)
+            if stop.reason in _ENDS:
+                return _ENDS[stop.reason], stop.text
+            if self._satisfied():
+                return "expectations", ""
+        return "limit", self._limit_text()
+
+    def _one(self, told: Callable[[Begun], None]) -> Stop:
+        session, machine = self.session, self.session.machine
+        at = session.moment
+        if machine.activity is not None or machine.halted:
+            return session.micro_step()
+        begun = self._next()
+        self.held = []
+        stop = session.micro_step()
+        events, self.held = self.held, None
+        if not self._interrupted(at) and stop.reason is not Reason.UNSUPPORTED:
+            told(begun)
+        for event in events:
+            self._tell(event)
+        return stop
+
+    def _next(self) -> Begun:
+        machine = self.session.machine
+        registers = machine.cpu.registers()
+        raw = fetch(registers, machine.linear(registers))
+        found = disassemble(raw, registers.rip, registers.mode)[0]
+        return Begun(machine.instructions, registers.rip, f"{found.mnemonic} {found.operands}".strip())
+
+    def _interrupted(self, at: Moment) -> bool:
+        """Whether an interrupt came at the boundary `at`, and the instruction there has to wait."""
+        recognised = self.session.recognised
+        if not recognised or recognised[-1][0] != at:
+            return False
+        return recognised[-1][1].source in (Source.EXTERNAL, Source.NMI)

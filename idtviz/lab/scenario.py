@@ -1,0 +1,284 @@
+"""The scenario file: its shape, as models that refuse what they do not know, and every complaint with its line."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from idtviz.machine.chips import scancodes
+from idtviz.machine.registers import GENERAL_NAMES
+from idtviz.x86 import vectors
+from idtviz.x86.addresses import is_canonical
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+SMALLEST_MEMORY, LARGEST_MEMORY = 64 * KIB, GIB
+
+_UNITS = {"B": 1, "KIB": KIB, "MIB": MIB, "GIB": GIB}
+_SIZE = re.compile(r"(\d{1,12})\s*([KMG]iB|B)", re.IGNORECASE)
+_HEX = re.compile(r"0[xX][0-9a-fA-F_]{1,40}")
+REGISTER_NAMES = (
+    *GENERAL_NAMES,
+    *("rip", "rflags", "cpl", "cr0", "cr2", "cr3", "cr4", "efer"),
+    *("cs", "ss", "ds", "es", "fs", "gs", "tr", "ldtr"),
+)
+"""The registers that a scenario can name; for a segment register its selector is meant."""
+FRAME_NAMES = ("error_code", "rip", "cs", "rflags", "rsp", "ss")
+VALUE_NAMES = (*(f"frame.{name}" for name in FRAME_NAMES), *(f"register.{name}" for name in REGISTER_NAMES))
+"""What the answer to a question can be computed from."""
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, str):
+        if not _HEX.fullmatch(value):
+            raise ValueError(f"expected a number such as 4096 or an address in hex such as '0x1000', not {value[:60]!r}")
+        return int(value.replace("_", ""), 16)
+    return value
+
+
+def _memory(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"expected a size such as '16 MiB' or '64 KiB', or a number of bytes, not {value[:60]!r}")
+        return int(match[1]) * _UNITS[match[2].upper()]
+    return value
+
+
+def _hex_digits(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return list(bytes.fromhex(value))
+        except ValueError:
+            raise ValueError("expected bytes such as [0x90, 0xcc] or '90 cc'") from None
+    return value
+
+
+def _moment(value: Any) -> Any:
+    """A count of instructions may be written as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62 else value
+
+
+Number = Annotated[int, BeforeValidator(_number), Field(ge=0, le=0xFFFF_FFFF_FFFF_FFFF)]
+Count = Annotated[int, Field(ge=0, le=1 << 40)]
+MomentText = Annotated[str, BeforeValidator(_moment), Field(min_length=1, max_length=200)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _exactly_one(part: _Part, names: tuple[str, ...]) -> None:
+    given = [name for name in names if getattr(part, name) is not None]
+    if len(given) != 1:
+        found = "none of them" if not given else " and ".join(given)
+        raise ValueError(f"expected exactly one of {', '.join(names)}; found {found}")
+
+
+class MachineSection(_Part):
+    """`[machine]`: memory in bytes, the mode in which the image is entered, and the speed of time."""
+
+    memory: Annotated[int, BeforeValidator(_memory), Field(ge=SMALLEST_MEMORY, le=LARGEST_MEMORY)] = 16 * MIB
+    mode: Literal["real", "protected", "long"] = "long"
+    controller: Literal["pic", "apic"] = "pic"
+    instructions_per_second: Annotated[int, Field(ge=1000, le=10_000_000_000)] = 10_000_000
+
+    @field_validator("memory")
+    @classmethod
+    def _whole_pages(cls, value: int) -> int:
+        if value % 4096:
+            raise ValueError(f"expected a multiple of 4096 bytes, not {value}")
+        return value
+
+    @field_validator("mode")
+    @classmethod
+    def _only_long(cls, value: str) -> str:
+        if value != "long":
+            raise ValueError(f'mode = "{value}" is not supported yet; expected "long"')
+        return value
+
+    @field_validator("controller")
+    @classmethod
+    def _only_pic(cls, value: str) -> str:
+        if value != "pic":
+            raise ValueError(f'controller = "{value}" is not supported yet; expected "pic"')
+        return value
+
+
+class FlatImage(_Part):
+    """Bytes that are loaded at physical address `at` and entered there."""
+
+    file: Annotated[str, Field(min_length=1)]
+    at: Number
+
+
+_LATER = ("multiboot", "boot_sector", "disk", "rom", "bzimage", "object", "modules", "command_line", "loader", "initrd")
+
+
+class ImageSection(_Part):
+    """`[image]`: what is loaded and entered, and the sources to show beside it."""
+
+    elf: Annotated[str, Field(min_length=1)] | None = None
+    flat: FlatImage | None = None
+    source: list[Annotated[str, Field(min_length=1)]] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_but_later(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            later = [name for name in _LATER if name in value]
+            if later:
+                raise ValueError(f"{', '.join(later)}: not supported yet; expected elf or flat")
+        return value
+
+    @model_validator(mode="after")
+    def _one_image(self) -> Self:
+        _exactly_one(self, ("elf", "flat"))
+        return self
+
+
+class PokeEntry(_Part):
+    """Bytes for memory: a list of numbers, or a string of hex digits."""
+
+    address: Number
+    data: Annotated[list[Annotated[int, Field(ge=0, le=255)]], BeforeValidator(_hex_digits), Field(alias="bytes")]
+
+    @field_validator("address")
+    @classmethod
+    def _canonical(cls, value: int) -> int:
+        if not is_canonical(value):
+            raise ValueError(f"expected a canonical linear address, not {value:#x}")
+        return value
+
+    @field_validator("data")
+    @classmethod
+    def _some_bytes(cls, value: list[int]) -> list[int]:
+        if not 0 < len(value) <= 65536:
+            raise ValueError(f"expected 1 to 65536 bytes, not {len(value)}")
+        return value
+
+
+class InputEntry(_Part):
+    """`[[input]]`: what reaches the machine from outside, and when."""
+
+    at: MomentText
+    keys: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    irq: Annotated[int, Field(ge=0, le=15)] | None = None
+    nmi: Literal[True] | None = None
+    serial: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    poke: PokeEntry | None = None
+
+    @field_validator("keys")
+    @classmethod
+    def _on_the_keyboard(cls, value: str | None) -> str | None:
+        if value is not None:
+            scancodes.encode(value)
+        return value
+
+    @field_validator("irq")
+    @classmethod
+    def _not_the_cascade(cls, value: int | None) -> int | None:
+        if value == 2:
+            raise ValueError("expected an interrupt line of a device; line 2 carries the second controller's requests")
+        return value
+
+    @model_validator(mode="after")
+    def _one_input(self) -> Self:
+        _exactly_one(self, ("keys", "irq", "nmi", "serial", "poke"))
+        return self
+
+
+class LessonEntry(_Part):
+    """`[[lesson]]`: something to say, or a question."""
+
+    at: MomentText
+    say: str | None = None
+    ask: str | None = None
+    answer: str | None = None
+    choices: list[str] | None = None
+    value: str | None = None
+    hint: str | None = None
+
+    @model_validator(mode="after")
+    def _said_or_asked(self) -> Self:
+        _exactly_one(self, ("say", "ask"))
+        if self.say is not None:
+            extra = [name for name in ("answer", "choices", "value", "hint") if getattr(self, name) is not None]
+            if extra:
+                raise ValueError(f"{', '.join(extra)} belongs to a question (ask), not to say")
+            return self
+        _exactly_one(self, ("answer", "value"))
+        if self.choices is not None and len(self.choices) < 2:
+            raise ValueError("expected at least two choices")
+        if self.choices is not None and self.answer is not None and self.answer not in self.choices:
+            raise ValueError("expected an answer that is one of the choices")
+        if self.value is not None and self.value not in VALUE_NAMES:
+            raise ValueError(f"expected value to be frame.NAME or register.NAME, such as {VALUE_NAMES[0]!r}")
+        return self
+
+
+class EventPattern(_Part):
+    """A delivery whose named fields have these values; `count` of them exactly, or at least one."""
+
+    vector: Annotated[int, BeforeValidator(_number), Field(ge=0, le=255)] | None = None
+    error_code: Number | None = None
+    irq: Annotated[int, Field(ge=0, le=15)] | None = None
+    source: Literal["exception", "software", "external", "nmi"] | None = None
+    cr2: Number | None = None
+    result: str | None = None
+    count: Count | None = None
+
+    @field_validator("result")
+    @classmethod
+    def _a_result(cls, value: str | None) -> str | None:
+        known = value is None or value == "delivered" or value in {vector.mnemonic for vector in vectors.VECTORS[:32]}
+        if not known:
+            raise ValueError(f"expected 'delivered' or an exception such as '#GP', not {str(value)[:60]!r}")
+        return value
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        names = ("vector", "error_code", "irq", "source", "cr2", "result")
+        if all(getattr(self, name) is None for name in names):
+            raise ValueError(f"expected at least one of {', '.join(names)}")
+        return self
+
+
+class ExpectEntry(_Part):
+    """`[[expect]]`: what has to hold at the end of a run."""
+
+    event: EventPattern | None = None
+    screen: Annotated[str, Field(min_length=1)] | None = None
+    serial: Annotated[str, Field(min_length=1)] | None = None
+    end: Literal["halted", "shutdown", "limit", "expectations", "unsupported"] | None = None
+    register_: Annotated[dict[str, Number] | None, Field(alias="register")] = None
+
+    @field_validator("register_")
+    @classmethod
+    def _known_registers(cls, value: dict[str, int] | None) -> dict[str, int] | None:
+        if value is not None:
+            unknown = [name for name in value if name not in REGISTER_NAMES]
+            if unknown or not value:
+                found = ", ".join(map(repr, unknown)) or "nothing"
+                raise ValueError(f"expected registers such as rax or cr2, found {found}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_expectation(self) -> Self:
+        given = [self.event, self.screen, self.serial, self.end, self.register_]
+        if sum(item is not None for item in given) != 1:
+            raise ValueError("expected exactly one of event, screen, serial, end, register")
+        return self
+
+
+class Scenario(_Part):
+    """A whole scenario file."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    summary: Annotated[str, Field(max_length=2000)] = ""
+    machine: MachineSection = MachineSection()
+    image: ImageSection
+    input: Annotated[list[InputEntry], Field(max_length=10_000)] = []
+    lesson: Annotated[list[LessonEntry], Field(max_length=10_000)] = []
+    expect: Annotated[list[ExpectEntry], Field(max_length=10_000)] = []

@@ -1,0 +1,132 @@
+"""A scenario file from disk: text to TOML to model, with every problem in its line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from idtviz.lab import toml_lines
+from idtviz.lab.image_file import FileProblem, read
+from idtviz.lab.problems import Problem, ScenarioError
+from idtviz.lab.scenario import Scenario
+
+LARGEST_TEXT = 4 << 20
+"""Bytes of the largest scenario file."""
+
+_AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+_EXPECTED = {
+    "string_type": "expected a text",
+    "int_type": "expected a whole number",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list",
+    "dict_type": "expected a table",
+    "model_type": "expected a table",
+    "model_attributes_type": "expected a table",
+    "missing": "is missing",
+    "string_too_short": "expected a text that is not empty",
+}
+
+
+class ScenarioText:
+    """The text of a scenario file, and in which line what stands."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self.lines: dict[toml_lines.Path, int] = {}
+
+    def problem(self, path: toml_lines.Path, message: str) -> Problem:
+        """A complaint about what stands at `path`."""
+        return Problem(self.file, toml_lines.line_of(self.lines, path), message)
+
+
+def load(path: Path, file: str) -> tuple[Scenario, ScenarioText]:
+    """Read the scenario at `path`, called `file` in messages. Raises ScenarioError with all that is wrong."""
+    try:
+        raw = read(path, path.name, LARGEST_TEXT)
+    except FileProblem as problem:
+        raise ScenarioError([Problem(file, None, str(problem))]) from problem
+    try:
+        text = ScenarioText(file, raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ScenarioError([Problem(file, line, "not UTF-8 text; expected a TOML file")]) from error
+    content = _parse(text)
+    text.lines = toml_lines.key_lines(text.text)
+    try:
+        return Scenario.model_validate(content), text
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=True, include_input=True)
+        raise ScenarioError([_problem(text, detail) for detail in details]) from error
+
+
+def _parse(text: ScenarioText) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        found = _AT_LINE.search(message)
+        last = text.text.count("\n") + 1
+        line = int(found[1]) if found else last
+        said = _AT_LINE.sub("", message).replace("(at end of document)", "at the end of the file").strip()
+        raise ScenarioError([Problem(text.file, line, f"not valid TOML: {said}")]) from error
+    except RecursionError:
+        raise ScenarioError([Problem(text.file, None, "not usable: tables or lists are nested too deeply")]) from None
+    except ValueError as error:
+        raise ScenarioError([Problem(text.file, None, f"not usable: {error}")]) from error
+
+
+def _problem(text: ScenarioText, detail: ErrorDetails) -> Problem:
+    path = _path(text, detail["loc"])
+    name = _name(detail["loc"])
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return text.problem(path, f"unknown key {name}")
+    if kind == "missing":
+        return text.problem(path, f"{name} is missing")
+    if kind == "value_error":
+        said = str(detail.get("ctx", {}).get("error", detail["msg"]))
+    else:
+        said = _EXPECTED.get(kind) or _lower(detail["msg"]).replace("input should be", "expected")
+        said += f", not {_shown(detail['input'])}"
+    return text.problem(path, f"{name}: {said}" if name else said)
+
+
+def _path(text: ScenarioText, location: tuple[int | str, ...]) -> toml_lines.Path:
+    """The part of pydantic's location that stands in the file: the names of union members do not."""
+    path: toml_lines.Path = ()
+    for part in location:
+        if (*path, part) in text.lines:
+            path = (*path, part)
+    return path
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    name = ""
+    for part in location:
+        if isinstance(part, int):
+            name += f"[{part}]"
+        elif "[" not in part:
+            name += f".{part}" if name else part
+    return name
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 1 << 64 else "a number of more than 64 bits"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value)[:80]
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
