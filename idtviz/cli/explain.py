@@ -46,7 +46,8 @@ def _near(word: str) -> list[str]:
 
 def _vector_text(vector: Vector) -> str:
     code = "pushes an error code" if vector.error_code else "no error code"
-    head = f"{vector.mnemonic}  vector {vector.number} ({vector.number:#04x}), {vector.title}: {vector.kind.value}, {code}"
+    number = f"vector {vector.number} ({vector.number:#04x})"
+    head = f"{vector.mnemonic}  {number}, {vector.title}: {vector.kind.value}, {code}"
     return _paragraphs(head, vector.explanation, vector.source)
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from typing import Annotated, Any
 
-import click
 import typer
 
 from idtviz import __version__
 from idtviz.cli import explain, list_, run_, shot, test, trace
-from idtviz.cli.problems import REFUSED
+from idtviz.cli.problems import REFUSED, complain
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
+
+_UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="idtviz",
@@ -31,7 +34,7 @@ app.command("list")(list_.command)
 app.command("explain")(explain.command)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 -- the shape of a typer callback
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"idtviz {__version__}")
         raise typer.Exit
@@ -41,7 +44,9 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 -- the shape of a typer call
 def gallery(
     context: typer.Context,
     *,
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),  # noqa: ARG001
+    version: Annotated[  # noqa: ARG001 -- its callback does the work
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Open the gallery, where no command is given."""
     if context.invoked_subcommand is None:
@@ -52,16 +57,37 @@ def gallery(
 
 def run() -> None:
     """Run the command line and exit: 0 done, 1 something expected did not hold, 2 wrong input or usage, 130 Ctrl-C."""
+    _prepare_streams()
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        code = REFUSED
-    except (click.Abort, KeyboardInterrupt):
-        code = INTERRUPTED
+    except _UsageError as error:
+        complain(error.format_message())
+        return REFUSED
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has gone. Nothing is left to be said, not even by the interpreter as it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+        return _abandoned()
+    except SystemExit as error:
+        # Typer ends the program itself where the reader of its output has gone.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _abandoned()
+        raise
+    return code if isinstance(code, int) else 0
+
+
+def _prepare_streams() -> None:
+    """Each line goes out as it is printed; a character that the terminal cannot show is no reason to stop."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+
+
+def _abandoned() -> int:
+    """Whoever read the output has gone: nothing is left to be said, not even by the interpreter as it shuts down."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

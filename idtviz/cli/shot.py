@@ -21,7 +21,7 @@ _SMALLEST, _LARGEST = (40, 12), (400, 200)
 
 def command(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario (.toml), its name, or a 64-bit ELF kernel.")],
-    at: Annotated[str, typer.Option("--at", metavar="MOMENT", help="812, 812+3, #PF, #PF:2+5, irq1, a symbol, or end.")],
+    at: Annotated[str, typer.Option("--at", metavar="MOMENT", help="812, 812+3, #PF:2+5, irq1, a symbol, or end.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.svg", help="Where the picture goes.")],
     size: Annotated[str, typer.Option("--size", metavar="COLUMNSxROWS", help="The size of the screen.")] = "160x48",
 ) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 import typer
 
@@ -30,7 +30,7 @@ class _Tested:
 def command(
     scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files, or their names.")],
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the outcome as JUnit XML, too.")] = None,
-    limit: Annotated[int, typer.Option(min=0, max=1 << 50, help="Stop each after so many instructions.")] = DEFAULT_LIMIT,
+    limit: Annotated[int, typer.Option(min=0, max=1 << 50, help="Stop after so many instructions.")] = DEFAULT_LIMIT,
 ) -> None:
     """Run each SCENARIO and check its expectations: one line each."""
     tested = [_test(file, limit) for file in scenarios]
@@ -64,22 +64,23 @@ def _test(file: str, limit: int) -> _Tested:
 
 
 def _junit(tested: list[_Tested]) -> bytes:
-    root = Xml.Element("testsuites", name="idtviz")
+    root = ET.Element("testsuites", name="idtviz")
     for item in tested:
-        suite = Xml.SubElement(root, "testsuite", name=_clean(item.file))
+        suite = ET.SubElement(root, "testsuite", name=_clean(item.file))
         failures = errors = cases = 0
         for name, kind, message in _cases(item):
-            case = Xml.SubElement(suite, "testcase", classname=_clean(item.file), name=_clean(name))
+            case = ET.SubElement(suite, "testcase", classname=_clean(item.file), name=_clean(name))
             cases += 1
             failures += kind == "failure"
             errors += kind == "error"
             if kind:
-                Xml.SubElement(case, kind, message=_clean(message))
+                ET.SubElement(case, kind, message=_clean(message))
         suite.set("tests", str(cases))
         suite.set("failures", str(failures))
         suite.set("errors", str(errors))
-    Xml.indent(root)
-    return Xml.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    ET.indent(root)
+    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _cases(item: _Tested) -> list[tuple[str, str, str]]:

@@ -38,7 +38,7 @@ def start(session: LabSession) -> Object:
     }
 
 
-def event(happened: Happened) -> Object:  # noqa: C901 -- one case for each kind of event
+def event(happened: Happened) -> Object:
     """One event."""
     at = happened.instruction
     match happened:

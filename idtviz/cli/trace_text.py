@@ -22,7 +22,7 @@ def line(instruction: int | str, what: str, text: str) -> str:
     return f"{instruction:>10}  {what:<11}  {text}".rstrip()
 
 
-def event(happened: Happened, symbols: Symbols) -> str:  # noqa: C901 -- one case for each kind of event
+def event(happened: Happened, symbols: Symbols) -> str:
     """One event."""
     at = happened.instruction
     match happened:

@@ -1,4 +1,7 @@
-"""Checkpoints of the machine, so that the past can be reached by replay from the nearest one."""
+"""Checkpoints of the machine, so that the past can be reached by replay from the nearest one.
+
+How far apart they stand is a matter of cost alone: what is replayed is the same run from each of them.
+"""
 
 from __future__ import annotations
 
@@ -6,84 +9,104 @@ import bisect
 from dataclasses import dataclass
 
 from idtviz.debugger.moment import Moment
-from idtviz.machine.memory import PAGE, Memory
+from idtviz.machine.memory import Memory
 from idtviz.machine.pc import Machine, MachineState
 
-_SPACING = 200_000  # cost between two checkpoints: one for an instruction, _DELIVERY_COST for a delivery step
-_STEP_COST = 100
+_SPACING = 120_000  # cost between two checkpoints, in instructions run at speed: a few milliseconds of replay
+_WORK_COST = 400  # of a delivery step or a port access
+_CHUNK = 16 << 10  # bytes of RAM that are kept, or shared with the checkpoint before, as one
 _LIMIT = 256
+_NEAR = 32  # checkpoints on either side of a new one that stay when the others are thinned out
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The machine at `moment`; `pages` holds all of RAM, sharing the pages that have not changed with other checkpoints."""
+    """The machine at `moment`; `chunks` hold all of RAM, shared with other checkpoints where nothing has changed."""
 
     moment: Moment
     state: MachineState
-    pages: tuple[bytes, ...]
+    chunks: tuple[bytes, ...]
 
 
 class History:
-    """The checkpoints of one run, oldest first. The first one is never dropped."""
+    """The checkpoints of one run, in order. The first one is never dropped."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._checkpoints: list[Checkpoint] = []
-        self._pages: tuple[bytes, ...] = ()
-        self._next = 0
+        self._instructions = 0
+        self._work = 0
+        """What `Machine.instructions` and `Machine.work` were at the checkpoint that replay would start from."""
 
     def offer(self, moment: Moment) -> None:
         """The machine stands between two procedures at `moment`: take a checkpoint if the last one is far enough behind."""
-        if moment.instruction + moment.step * _STEP_COST >= self._next:
+        machine = self._machine
+        if moment.instruction - self._instructions + (machine.work - self._work) * _WORK_COST >= _SPACING:
             self.take(moment)
 
-    @property
-    def due(self) -> int:
-        """The instruction count at which the next checkpoint should be taken."""
-        return self._next
+    def due(self, instruction: int) -> int:
+        """The instruction count behind `instruction`, where the machine is, at which a checkpoint should be offered."""
+        cost = instruction - self._instructions + (self._machine.work - self._work) * _WORK_COST
+        return instruction + max(1, _SPACING - cost)
 
     def take(self, moment: Moment) -> None:
-        """Take a checkpoint now, unless one stands here or later."""
-        if self._checkpoints and self._checkpoints[-1].moment >= moment:
-            return
-        self._pages = _changed(self._machine.memory, self._pages)
-        self._checkpoints.append(Checkpoint(moment, self._machine.snapshot(), self._pages))
-        self._next = moment.instruction + _SPACING
-        if len(self._checkpoints) > _LIMIT:
-            del self._checkpoints[1 : _LIMIT // 2 : 2]
+        """Take a checkpoint now, unless one stands here."""
+        place = self._place(moment)
+        before = self._checkpoints[place] if place >= 0 else None
+        if before is None or before.moment != moment:
+            chunks = _changed(self._machine.memory, before.chunks if before else ())
+            self._checkpoints.insert(place + 1, Checkpoint(moment, self._machine.snapshot(), chunks))
+            if len(self._checkpoints) > _LIMIT:
+                self._thin_out(place + 1)
+        self._start_from(moment)
 
     def rewind(self, moment: Moment) -> Moment:
         """Put the machine back to the last checkpoint at or before `moment`; returns where that is."""
-        place = bisect.bisect_right(self._checkpoints, moment, key=lambda checkpoint: checkpoint.moment) - 1
-        found = self._checkpoints[place]
-        memory = self._machine.memory
-        for index, page in enumerate(found.pages):
-            start = index * PAGE
-            if memory.view[start : start + PAGE] != page:
-                memory.view[start : start + PAGE] = page
+        found = self._checkpoints[self._place(moment)]
+        view = self._machine.memory.view
+        for index, chunk in enumerate(found.chunks):
+            start = index * _CHUNK
+            # The comparison of memoryviews goes element by element; this one is a memcmp.
+            if not chunk.startswith(view[start : start + len(chunk)]):
+                view[start : start + len(chunk)] = chunk
         self._machine.restore(found.state)
+        self._start_from(found.moment)
         return found.moment
 
     def nearest(self, moment: Moment) -> Moment:
         """Where `rewind` would land."""
-        place = bisect.bisect_right(self._checkpoints, moment, key=lambda checkpoint: checkpoint.moment) - 1
-        return self._checkpoints[place].moment
+        return self._checkpoints[self._place(moment)].moment
 
     def forget_from(self, moment: Moment) -> None:
         """Drop the checkpoints at `moment` and later: the run takes another way from there."""
         self._checkpoints = [checkpoint for checkpoint in self._checkpoints if checkpoint.moment < moment]
-        last = self._checkpoints[-1] if self._checkpoints else None
-        self._pages = last.pages if last else ()
-        self._next = last.moment.instruction + _SPACING if last else 0
+
+    def _place(self, moment: Moment) -> int:
+        """Where the last checkpoint at or before `moment` stands; -1: there is none."""
+        return bisect.bisect_right(self._checkpoints, moment, key=_moment_of) - 1
+
+    def _start_from(self, moment: Moment) -> None:
+        self._instructions = moment.instruction
+        self._work = self._machine.work
+
+    def _thin_out(self, place: int) -> None:
+        """Drop every second one of those that are not near `place`, where the machine is."""
+        low, high = max(1, place - _NEAR), place + _NEAR + 1
+        del self._checkpoints[high::2]
+        del self._checkpoints[1:low:2]
+
+
+def _moment_of(checkpoint: Checkpoint) -> Moment:
+    return checkpoint.moment
 
 
 def _changed(memory: Memory, before: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """All pages of RAM as values; a page that equals the one in `before` is that very object."""
-    view = memory.view
-    if not before:
-        zero = bytes(PAGE)
-        before = (zero,) * (memory.size // PAGE)
-    return tuple(
-        page if view[start : start + PAGE] == page else bytes(view[start : start + PAGE])
-        for page, start in zip(before, range(0, memory.size, PAGE), strict=True)
-    )
+    """All of RAM as values; a chunk that equals the one in `before` is that very object."""
+    view, size = memory.view, memory.size
+    zero = bytes(_CHUNK)
+    chunks = []
+    for index, start in enumerate(range(0, size, _CHUNK)):
+        now = view[start : start + _CHUNK]
+        chunk = before[index] if before else zero[: len(now)]
+        chunks.append(chunk if chunk.startswith(now) else bytes(now))
+    return tuple(chunks)

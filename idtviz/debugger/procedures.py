@@ -23,6 +23,10 @@ from idtviz.x86.gates import Gate64
 from idtviz.x86.paging import Walk
 
 
+FIRST_USER_VECTOR = 32
+"""Vectors below it belong to the processor (SDM 3A 6.2)."""
+
+
 class Stage(Enum):
     """Where a procedure stands at a moment."""
 
@@ -110,11 +114,18 @@ def at_rest(
         event = _raised(registers, here, operand)
     if event is None:
         return None
-    return suppose(machine, event, Stage.NEXT)
+    return _rehearsed(machine, event, Stage.NEXT)
 
 
-def suppose(machine: Machine, event: Event, stage: Stage = Stage.SUPPOSED) -> ProcedureView:
-    """What would happen if `event` came now."""
+def suppose(machine: Machine, vector: int) -> ProcedureView:
+    """What would happen if `vector` came now: as an exception below 32, as an external interrupt from there on."""
+    rip = machine.cpu.rip
+    if vector < FIRST_USER_VECTOR:
+        return _rehearsed(machine, exception(Fault(vector, 0), rip), Stage.SUPPOSED)
+    return _rehearsed(machine, Event(vector, Source.EXTERNAL, rip, rip), Stage.SUPPOSED)
+
+
+def _rehearsed(machine: Machine, event: Event, stage: Stage) -> ProcedureView:
     whole = machine.rehearse(event)
     return _delivery(stage, whole, tuple(whole.steps), 0, ())
 

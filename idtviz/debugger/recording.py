@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 
-from idtviz.debugger.inputs import Recorded, ScriptedInput
+from idtviz.debugger.inputs import Input, Recorded, ScriptedInput
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.places import Place, PlaceKind
 from idtviz.machine.delivery.event import Event
@@ -95,6 +95,12 @@ class Recording:
         ]
         return min((count for count in counts if count > after.instruction), default=None)
 
+    def inputs_at(self, moment: Moment) -> list[Input]:
+        """The inputs applied at `moment`, in order."""
+        first = bisect.bisect_left(self.inputs, moment, key=_moment_of)
+        last = bisect.bisect_right(self.inputs, moment, lo=first, key=_moment_of)
+        return [recorded.input for recorded in self.inputs[first:last]]
+
     # Looking back
 
     def event_at(self, moment: Moment) -> Event | None:
@@ -145,3 +151,7 @@ class Recording:
             self._last_step[at.instruction] = at.step
         if at.instruction in self._boundaries:
             self._boundaries[at.instruction] = [step for step in self._boundaries[at.instruction] if step <= at.step]
+
+
+def _moment_of(recorded: Recorded) -> Moment:
+    return recorded.moment

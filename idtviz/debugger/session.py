@@ -15,6 +15,7 @@ from idtviz.debugger.history import History
 from idtviz.debugger.inputs import Input, Recorded, ScriptedInput
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.places import Place, PlaceKind, parse
+from idtviz.debugger.procedures import ProcedureView, suppose
 from idtviz.debugger.recording import Recording
 from idtviz.debugger.stops import AddressBreakpoint, Breakpoint, EventBreakpoint, Reason, Stop
 from idtviz.debugger.symbols import Symbols
@@ -89,6 +90,7 @@ class Session:
         self._watched = {item.place.value for item in setup.inputs if item.place.kind is PlaceKind.ADDRESS}
         self._history = History(self.machine)
         self._discover(START)
+        self._history.take(START)
 
     # Where we are
 
@@ -134,6 +136,10 @@ class Session:
         if self._view is None:
             self._view = look(self.machine, self.symbols, self.moment, self._recording)
         return self._view
+
+    def suppose(self, vector: int) -> ProcedureView:
+        """What would happen if `vector` came now: as an exception below 32, as an external interrupt above."""
+        return suppose(self.machine, vector)
 
     def digest(self) -> str:
         """A hash of processor, RAM and chips at this moment."""
@@ -227,7 +233,7 @@ class Session:
         self._history.forget_from(at)
         self._recording.inputs.append(Recorded(at, given, None))
         given.apply(self.machine)
-        if self.machine.activity is None:
+        if self.machine.activity is None and self.machine.finished is None:
             self._history.take(at)
         self._view = None
         self.phase = Phase.ENDED if self.machine.stuck else Phase.STOPPED
@@ -309,11 +315,19 @@ class Session:
 
     def _arrive(self) -> None:
         """At a moment reached for the first time: record it. At any other: apply the inputs recorded there."""
-        at = Moment(self.machine.clock.instructions, self.machine.step)
+        machine = self.machine
+        at = Moment(machine.clock.instructions, machine.step)
         if at > self._recording.frontier:
             self._discover(at)
         else:
             self._reapply(at)
+        self._offer(at)
+
+    def _offer(self, at: Moment) -> None:
+        """A checkpoint can stand here, unless a procedure is under way, or has just ended and is still to be seen."""
+        machine = self.machine
+        if machine.activity is None and machine.finished is None and not self._ahead:
+            self._history.offer(at)
 
     def _discover(self, at: Moment) -> None:
         machine, recording = self.machine, self._recording
@@ -327,13 +341,10 @@ class Session:
             for index, scripted in recording.due(at, stuck=machine.stuck):
                 recording.inputs.append(Recorded(at, scripted.input, index))
                 scripted.input.apply(machine)
-        if activity is None and machine.finished is None and not self._ahead:
-            self._history.offer(at)
 
     def _reapply(self, at: Moment) -> None:
-        for recorded in self._recording.inputs:
-            if recorded.moment == at:
-                recorded.input.apply(self.machine)
+        for given in self._recording.inputs_at(at):
+            given.apply(self.machine)
 
     def _record(self, event: Happened) -> None:
         if self.machine.events == len(self._recording.events):
@@ -383,7 +394,7 @@ class Session:
         machine = self.machine
         at = self.moment
         here = at.instruction
-        ends = [here + _SLICE, self._history.due, self._recording.next_input(at), bound]
+        ends = [here + _SLICE, self._history.due(here), self._recording.next_input(at), bound]
         ends.append(limit - machine.clock.idle if limit is not None else None)
         if at < self.frontier:
             ends.append(self.frontier.instruction)
@@ -400,7 +411,7 @@ class Session:
         self._ahead = activity is not None
         if self.moment != at:
             self._arrive()
-            if self._ahead and self._has_input(self.moment):
+            if self._ahead and self._recording.inputs_at(self.moment):
                 # An input came at the very boundary at which something else was about to begin: look again.
                 self._replay_to(self.moment)
                 return
@@ -492,16 +503,14 @@ class Session:
         while (at := self.moment) < target and not machine.stuck:
             if machine.activity is None and not machine.halted and at.instruction < target.instruction:
                 following = recording.next_input(at)
-                end = target.instruction if following is None else min(following, target.instruction)
-                machine.run(end)
-                if self.moment != at:
-                    self._reapply(self.moment)
+                end = min(target.instruction, self._history.due(at.instruction))
+                machine.run(end if following is None else min(following, end))
+                if (now := self.moment) != at:
+                    self._reapply(now)
+                    self._offer(now)
             else:
                 machine.micro_step()
                 self._reapply(self.moment)
-
-    def _has_input(self, moment: Moment) -> bool:
-        return any(recorded.moment == moment for recorded in self._recording.inputs)
 
     def _last_hit(self) -> Moment:
         """The last moment before this one at which a breakpoint stood."""

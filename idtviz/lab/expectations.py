@@ -66,9 +66,7 @@ class Expectations:
 
     def outcomes(self, machine: Machine, end: str) -> list[Outcome]:
         """How each stands, for a run that is at `machine` and ended for the reason `end`."""
-        return [
-            Outcome(index, *self._judge(index, entry, machine, end)) for index, entry in enumerate(self._entries)
-        ]
+        return [Outcome(index, *self._judge(index, entry, machine, end)) for index, entry in enumerate(self._entries)]
 
     def _judge(self, index: int, entry: ExpectEntry, machine: Machine, end: str) -> tuple[bool, str]:
         if entry.event is not None:
@@ -134,7 +132,8 @@ def _judge_screen(wanted: str, screen: Screen) -> tuple[bool, str]:
     lines = [line.strip() for line in screen.lines if line.strip()]
     if not lines:
         return False, f"{wanted!r} is not on the screen, which is blank"
-    return False, f"{wanted!r} is not on the screen; the nearest row says {max(lines, key=lambda line: _like(wanted, line))!r}"
+    nearest = max(lines, key=lambda line: _like(wanted, line))
+    return False, f"{wanted!r} is not on the screen; the nearest row says {nearest!r}"
 
 
 def _like(wanted: str, line: str) -> int:
@@ -146,7 +145,8 @@ def _judge_serial(wanted: str, output: bytes) -> tuple[bool, str]:
     if wanted.encode() in output:
         return True, f"{wanted!r} was sent to COM1"
     sent = output[-80:].decode("utf-8", errors="replace")
-    return False, f"{wanted!r} was not sent to COM1; " + (f"the last that was sent is {sent!r}" if sent else "nothing was")
+    instead = f"the last that was sent is {sent!r}" if sent else "nothing was"
+    return False, f"{wanted!r} was not sent to COM1; {instead}"
 
 
 def _judge_registers(wanted: dict[str, int], machine: Machine) -> tuple[bool, str]:

@@ -46,7 +46,7 @@ class Lesson:
 
 
 def reached(lesson: Lesson, session: LabSession) -> Moment | None:
-    """The moment at which the lesson's place was reached in this run; None while it has not been, up to the frontier."""
+    """When the lesson's place was reached in this run; None while it has not been, up to the frontier."""
     place = lesson.place
     if place.kind is PlaceKind.COUNT:
         start: Moment | None = Moment(place.value)

@@ -117,7 +117,7 @@ def _from_scenario(path: Path, name: str) -> Prepared:
     sources = check.sources()
     scripted = check.inputs(symbols)
     lessons = check.lessons(symbols)
-    if check.problems or image is None:
+    if check.problems or image is None or symbols is None:
         raise ScenarioError(check.problems)
     setup = Setup(path.name, _builder(scenario.machine, image), symbols, scripted)
     return Prepared(path, scenario, "elf64" if scenario.image.elf else "flat", setup, sources, lessons)
@@ -171,11 +171,9 @@ class _Check:
         top = self._scenario.machine.memory - boot.TABLE_BYTES
         for part in image.segments:
             if part.address + part.size > top:
-                self._complain(
-                    place,
-                    f"{_dotted(place)}: the image reaches from {part.address:#x} to {part.address + part.size:#x}, outside "
-                    f"memory; expected it below {top:#x} (machine.memory less the first page tables)",
-                )
+                where = f"from {part.address:#x} to {part.address + part.size:#x}"
+                expected = f"expected it below {top:#x} (machine.memory less the first page tables)"
+                self._complain(place, f"{_dotted(place)}: the image reaches {where}, outside memory; {expected}")
         if not is_canonical(image.entry):
             self._complain(place, f"{_dotted(place)}: the entry point {image.entry:#x} is not canonical")
 

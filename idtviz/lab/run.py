@@ -96,8 +96,10 @@ class _Run:
         return End(reason, text, self.expectations.outcomes(self.session.machine, reason))
 
     def _satisfied(self) -> bool:
-        session = self.session
-        return session.idle and not session.machine.stuck and self.expectations.hold(session.machine)
+        machine = self.session.machine
+        if not self.session.idle or machine.stuck or machine.board.pic.intr:
+            return False
+        return self.expectations.hold(machine)
 
     def _out_of_time(self) -> bool:
         clock = self.session.machine.clock

@@ -32,7 +32,7 @@ VALUE_NAMES = (*(f"frame.{name}" for name in FRAME_NAMES), *(f"register.{name}" 
 def _number(value: Any) -> Any:
     if isinstance(value, str):
         if not _HEX.fullmatch(value):
-            raise ValueError(f"expected a number such as 4096 or an address in hex such as '0x1000', not {value[:60]!r}")
+            raise ValueError(f"expected a number, or an address in hex such as '0x1000', not {value[:60]!r}")
         return int(value.replace("_", ""), 16)
     return value
 

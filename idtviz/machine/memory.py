@@ -34,7 +34,8 @@ class Memory:
     def __init__(self, size: int) -> None:
         """`size` in bytes, a multiple of 4096."""
         self.size = size
-        self._map = mmap.mmap(-1, size)
+        # Private: a page that nobody has written to takes no memory, and is quick to compare.
+        self._map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.view = memoryview(self._map)
         self._anchor = ctypes.c_char.from_buffer(self._map)
         self.host_address = ctypes.addressof(self._anchor)

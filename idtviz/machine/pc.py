@@ -85,6 +85,8 @@ class Machine:
         """Told of everything that happens, at the moment that it happens."""
         self.events = 0
         """How many events `on_event` has been told since the start."""
+        self.work = 0
+        """Delivery steps performed and ports accessed, in whatever direction time went: what running cannot speed up."""
         self._inputs = InterruptInputs(self.board, self.cpu)
         self._schedule = Schedule(self.clock, self.board)
         self._handlers = Handlers()
@@ -149,6 +151,7 @@ class Machine:
             assert activity is not None
         activity.advance()
         self.step += 1
+        self.work += 1
         if activity.done:
             self._finish()
 
@@ -354,6 +357,7 @@ class Machine:
             self.step = 0
 
     def _after_port(self) -> None:
+        self.work += 1
         self._schedule.refresh()
         if self.board.pic.intr or self._schedule.due < self._slice_end:
             self.cpu.request_stop()

@@ -1,0 +1,74 @@
+# make run        the debugger, on the page fault scenario
+# make test       everything that must hold: style, types, floors, the kernels' bytes, the tests
+#
+# VENV=folder  where the Python environment is made;  PYTHON=python3.12  what it is made with
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+help:
+	@echo "make run        open the debugger on the page fault scenario"
+	@echo "make test       linters, types, import floors, the kernels' bytes, and the tests"
+	@echo "make bench      how fast it is, as ratios measured in one run"
+	@echo "make shots      draw the pictures in screenshots/ anew"
+	@echo "make scenarios  build the kernels in scenarios/ anew"
+	@echo "make clean      remove the environment and what the tools leave behind"
+
+run: $(VENV)/.installed
+	$(BIN)/idtviz run page_fault
+
+# pytest comes last: its summary is the last line.
+test: $(VENV)/.tested tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory -C scenarios check
+	$(BIN)/pytest -n 2 -q
+
+bench: $(VENV)/.tested
+	$(BIN)/python -m benchmarks
+
+shots: $(VENV)/.installed
+	$(BIN)/idtviz shot page_fault   --at '#PF+7'  -o screenshots/page_fault.svg
+	$(BIN)/idtviz shot breakpoint   --at '#BP+4'  -o screenshots/breakpoint.svg
+	$(BIN)/idtviz shot double_fault --at '#DF+5'  -o screenshots/double_fault.svg
+	$(BIN)/idtviz shot keyboard     --at 'irq1+3' -o screenshots/keyboard.svg
+
+scenarios: tools
+	$(MAKE) -C scenarios
+
+clean:
+	rm -rf $(VENV) .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+
+# The environment. Its pip is brought up to date first: dependency groups need pip 25.1, and Debian 12 has 23.0.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "idtviz needs Python 3.11 or later; '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)." \
+	    "Name another with 'make PYTHON=python3.11 ...'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: install its venv module" \
+	    "(Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.tested: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group test --group lint
+	@touch $@ $(VENV)/.installed
+
+tools:
+	@for tool in gcc ld; do command -v $$tool >/dev/null || { \
+	  echo "$$tool is missing: the kernels in scenarios/ are built with gcc and binutils" \
+	    "(Debian, Ubuntu: apt-get install gcc)." >&2; exit 1; }; done
+
+.PHONY: help run test bench shots scenarios clean tools

@@ -1,0 +1,67 @@
+"""The application: the gallery of scenarios, and the debugger on one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.screen import Screen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from idtviz.lab.library import Shipped, shipped
+from idtviz.lab.session import LabSession
+from idtviz.tui.debugger import DebuggerScreen
+
+STYLES = Path(__file__).with_name("idtviz.tcss")
+
+
+class Gallery(Screen[None]):
+    """The scenarios that come with idtviz, a line each."""
+
+    BINDINGS = [Binding("q,escape", "app.quit", "quit")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scenarios: tuple[Shipped, ...] = shipped()
+
+    def compose(self) -> ComposeResult:
+        options = [
+            Option(f" {item.title}\n   {' '.join(item.summary.split())}\n", id=item.name) for item in self._scenarios
+        ]
+        found = OptionList(*options, id="gallery", markup=False)
+        found.border_title = "idtviz · choose a scenario, Enter runs it, q leaves"
+        yield found
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        """Run the one that was chosen."""
+        chosen = next(item for item in self._scenarios if item.name == message.option.id)
+        self.app.push_screen(DebuggerScreen(LabSession.open(chosen.path)))
+
+
+class IdtvizApp(App[None]):
+    """The debugger in a terminal."""
+
+    CSS_PATH = STYLES
+    TITLE = "idtviz"
+    ANIMATION_LEVEL = "none"
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, session: LabSession | None = None) -> None:
+        super().__init__()
+        self._session = session
+        self.animation_level = "none"
+
+    def on_mount(self) -> None:
+        self.push_screen(Gallery() if self._session is None else DebuggerScreen(self._session))
+
+
+def run_session(path: str) -> None:
+    """Open the debugger on a scenario, an ELF kernel, or a shipped scenario's name. Raises ScenarioError."""
+    IdtvizApp(LabSession.open(path)).run()
+
+
+def run_gallery() -> None:
+    """Open the gallery."""
+    IdtvizApp().run()

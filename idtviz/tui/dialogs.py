@@ -1,0 +1,53 @@
+"""Small screens over the debugger: help, a structure bit by bit, an error."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from idtviz.tui.panel import RowsPanel
+from idtviz.view.row import Panel, Role, Row, row
+
+
+class Sheet(ModalScreen[None]):
+    """Rows in a box; any of the closing keys, or a click outside, closes it."""
+
+    BINDINGS = [Binding("escape,q,enter,question_mark", "dismiss", "close", show=False)]
+    DEFAULT_CSS = """
+    Sheet { align: center middle; background: black 40%; }
+    Sheet > Vertical { width: 90%; max-width: 110; height: auto; max-height: 90%; }
+    Sheet RowsPanel { height: auto; }
+    """
+
+    def __init__(self, content: Panel) -> None:
+        super().__init__()
+        self._content = content
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield RowsPanel("sheet")
+
+    def on_mount(self) -> None:
+        panel = self.query_one(RowsPanel)
+        panel.styles.height = min(len(self._content.rows) + 2, self.app.size.height - 4)
+        panel.focus()
+        self.call_after_refresh(panel.show, self._content)
+
+    def on_rows_panel_chosen(self) -> None:
+        self.dismiss()
+
+
+def paragraphs(title: str, text: str, width: int, *, role: Role = Role.TEXT) -> tuple[Row, ...]:
+    """A title and a text broken into lines."""
+    rows = [row((title, Role.TITLE))] if title else []
+    line = ""
+    for word in text.split():
+        if line and len(line) + len(word) + 1 > width:
+            rows.append(row((line, role)))
+            line = ""
+        line = f"{line} {word}".strip()
+    if line:
+        rows.append(row((line, role)))
+    return tuple(rows)

@@ -1,0 +1,38 @@
+"""A picture of the debugger at a moment: the real screen, drawn without a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from idtviz.debugger.moment import Moment
+from idtviz.lab.session import LabSession
+from idtviz.tui.app import IdtvizApp
+from idtviz.tui.debugger import DebuggerScreen
+
+_REMOTE_FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
+_UNIQUE = re.compile(r"terminal-\d+")
+
+
+def shoot(path: str, at: str, size: tuple[int, int]) -> str:
+    """SVG text of the screen, `size` (columns, rows), with the session of `path` at the place `at`."""
+    session = LabSession.open(path)
+    session.seek(at)
+    return asyncio.run(_draw(session, size))
+
+
+async def _draw(session: LabSession, size: tuple[int, int]) -> str:
+    here = session.moment
+    if here > Moment(0):
+        session.micro_back()
+    screen = DebuggerScreen(session)
+    session.seek(here)
+    app = IdtvizApp(session)
+    async with app.run_test(size=size) as pilot:
+        await app.push_screen(screen)
+        screen.look_again()
+        await pilot.pause()
+        await pilot.pause()
+        picture = app.export_screenshot(title=f"idtviz · {session.setup.name} · {session.moment}")
+    # The same screen gives the same bytes; a picture fetches nothing.
+    return _UNIQUE.sub("terminal-idtviz", _REMOTE_FONTS.sub("", picture))

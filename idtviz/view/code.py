@@ -1,0 +1,127 @@
+"""The code around RIP: source lines with the instructions of the current one, or plain disassembly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from idtviz.debugger.disassembly import Instruction
+from idtviz.debugger.symbols import Line
+from idtviz.debugger.view import View
+from idtviz.view.row import Panel, Role, Row, Rows, row
+
+Source = Callable[[str], Sequence[str] | None]
+"""The lines of a source file, None where it is not at hand."""
+
+_LINES_AROUND = 40
+
+
+def panel(view: View, _before: View | None, width: int, source: Source, breakpoints: Collection[int] = ()) -> Panel:
+    """Source where there is some, else disassembly. `breakpoints` are addresses, marked ■."""
+    code = view.code
+    if code.here is None:
+        text = f"RIP {code.rip:#x} cannot be read: no page is mapped there"
+        return Panel("Code", (row((text, Role.BAD)),))
+    line = view.line(code.rip)
+    text_lines = source(line.file) if line is not None else None
+    name = view.name(code.rip) or f"{code.rip:#x}"
+    if line is not None and text_lines is not None:
+        rows, focus = _source(view, line, text_lines, width, breakpoints)
+        return Panel(f"Code  {line.file} · {name}", rows, focus=focus)
+    rows, focus = _disassembly(view, width, breakpoints)
+    return Panel(f"Code  {name}", rows, focus=focus)
+
+
+def operand_note(view: View, width: int) -> Row | None:
+    """What the instruction at RIP is about to touch: `writes 0x600000 (1 byte) ✗ page not present`."""
+    operand, walk = view.code.operand, view.code.operand_walk
+    if operand is None or walk is None or (view.procedure is not None and view.procedure.active):
+        return None
+    verb = "writes" if operand.write else "reads"
+    unit = "byte" if operand.size == 1 else "bytes"
+    name = view.name(operand.address)
+    what = f"       {verb} {operand.address:#x} ({operand.size} {unit})"
+    if walk.fault is not None:
+        told = walk.fault.explain().rsplit(" · ", 1)[-1]
+        return row((f"{what} "[:width], Role.TEXT), (f"✗ {told}"[: max(0, width - len(what) - 1)], Role.BAD))
+    return row((f"{what} {name or ''}"[:width], Role.DIM))
+
+
+def _source(
+    view: View, line: Line, lines: Sequence[str], width: int, breakpoints: Collection[int]
+) -> tuple[Rows, int]:
+    here = view.code.here
+    assert here is not None
+    rows: list[Row] = []
+    focus = 0
+    by_line: dict[int, list[Instruction]] = {}
+    for item in view.code.instructions:
+        found = view.line(item.address)
+        if found is not None and found.file == line.file:
+            by_line.setdefault(found.number, []).append(item)
+    first = max(1, line.number - _LINES_AROUND)
+    for number in range(first, min(len(lines), line.number + _LINES_AROUND) + 1):
+        text = lines[number - 1].expandtabs(4)
+        items = by_line.get(number, [])
+        current = number == line.number
+        stops = any(item.address in breakpoints for item in items)
+        gutter = ("▶" if current else " ") + ("■" if stops else " ")
+        key = items[0].address if items else None
+        role = Role.CURRENT if current else Role.SOURCE if items else Role.DIM
+        rows.append(
+            row(
+                (gutter, Role.BAD if stops and not current else Role.CURRENT),
+                (f"{number:4} ", Role.DIM),
+                (text[: max(0, width - 7)], role),
+                lit=Role.CURRENT if current else None,
+                key=key,
+            )
+        )
+        if current:
+            focus = len(rows) - 1
+            rows += [_instruction(view, item, item is here, width, indent="       ") for item in items]
+            if here not in items:
+                rows.append(_instruction(view, here, True, width, indent="       "))
+            note = operand_note(view, width)
+            if note is not None:
+                rows.append(note)
+    return tuple(rows), focus
+
+
+def _disassembly(view: View, width: int, breakpoints: Collection[int]) -> tuple[Rows, int]:
+    rows: list[Row] = []
+    focus = 0
+    for item in view.code.instructions:
+        current = item is view.code.here
+        symbol = view.symbols.at(item.address)
+        if symbol is not None and symbol.address == item.address and symbol.code:
+            rows.append(row((f"  {symbol.name}:", Role.SYMBOL)))
+        if current:
+            focus = len(rows)
+        mark = "▶" if current else " "
+        mark += "■" if item.address in breakpoints else " "
+        rows.append(_instruction(view, item, current, width, indent=mark, lit=current))
+        if current and (note := operand_note(view, width)) is not None:
+            rows.append(note)
+    return tuple(rows), focus
+
+
+def _instruction(
+    view: View, item: Instruction, current: bool, width: int, *, indent: str, lit: bool = False
+) -> Row:
+    raw = item.raw.hex(" ")
+    if len(raw) > 20:
+        raw = raw[:19] + "…"
+    target = view.name(item.target) if item.target is not None else None
+    operands = f"{target}" if target else item.operands
+    text = f"{item.mnemonic:<6} {operands}"
+    columns = f"{item.address:#x}  "
+    if width - len(indent) - len(columns) - 22 >= 24:
+        columns += f"{raw:<20}  "
+    room = max(8, width - len(indent) - len(columns))
+    return row(
+        (indent, Role.CURRENT),
+        (columns, Role.ADDRESS),
+        (text[:room], Role.CURRENT if current else Role.CODE),
+        lit=Role.CURRENT if lit else None,
+        key=item.address,
+    )

@@ -1,0 +1,72 @@
+"""The first and the last line of the screen, and the list of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from idtviz.debugger.procedures import Stage
+from idtviz.debugger.view import View
+from idtviz.view.row import Panel, Role, Row, Span, row
+
+
+class Key(Protocol):
+    """What the help sheet says of a key."""
+
+    @property
+    def keys(self) -> str: ...
+    @property
+    def help(self) -> str: ...
+
+
+_NAMES = {"slash": "/", "colon": ":", "question_mark": "?", "escape": "Esc", "space": "Space", "tab": "Tab"}
+
+
+def head(view: View, name: str, state: str, width: int) -> Panel:
+    """Which scenario, mode, ring, moment, and what the session is doing."""
+    found = view.procedure
+    ring = f"ring {view.registers.cpl}"
+    if found is not None and found.stage is Stage.UNDER_WAY and found.after is not None:
+        ring = f"ring {found.before.cpl} → {found.after.cpl}"
+    parts = [(f" {name}", Role.TITLE), (f"  {view.mode} mode · {ring}", Role.TEXT)]
+    parts.append((f"   instruction {view.moment.instruction:,}", Role.VALUE))
+    if found is not None and found.stage is Stage.UNDER_WAY:
+        parts.append((f"  check {found.performed} of {len(found.steps)}", Role.CURRENT))
+    parts.append((f"   {_time(view.ticks / view.hertz)}", Role.DIM))
+    spans = [Span(text, role) for text, role in parts]
+    while sum(len(span.text) for span in spans) + len(state) + 3 > width and len(spans) > 2:
+        del spans[-1]
+    used = sum(len(span.text) for span in spans)
+    gap = max(1, width - used - len(state) - 1)
+    role = Role.BAD if state in ("shutdown", "endless fault", "unsupported") else Role.GOOD
+    return Panel("", (Row((*spans, Span(" " * gap), Span(state, role))),))
+
+
+def foot(shown: Sequence[tuple[str, str]], width: int) -> Panel:
+    """The keys that a person needs most."""
+    spans: list[Span] = []
+    used = 1
+    for key, label in shown:
+        text = f" {_NAMES.get(key, key)}"
+        if used + len(text) + len(label) + 2 > width:
+            break
+        spans += [Span(text, Role.CURRENT), Span(f" {label} ", Role.LABEL)]
+        used += len(text) + len(label) + 2
+    return Panel("", (Row(tuple(spans)),))
+
+
+def keys(actions: Iterable[Key]) -> tuple[Row, ...]:
+    """All keys, a line each."""
+    rows = [Row(), row(("Keys", Role.TITLE))]
+    for action in actions:
+        names = " ".join(_NAMES.get(key, key) for key in action.keys.split(","))
+        rows.append(row((f"  {names:<10}", Role.CURRENT), action.help))
+    rows.append(row(("  1-9, 0    ", Role.CURRENT), "Focus a panel; arrows move its cursor, Enter opens the row"))
+    return tuple(rows)
+
+
+def _time(seconds: float) -> str:
+    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return "0 µs"
