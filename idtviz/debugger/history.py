@@ -39,7 +39,7 @@ class History:
         """What `Machine.instructions` and `Machine.work` were at the checkpoint that replay would start from."""
 
     def offer(self, moment: Moment) -> None:
-        """The machine stands between two procedures at `moment`: take a checkpoint if the last one is far enough behind."""
+        """The machine is between two procedures at `moment`: take a checkpoint if the last one is far enough behind."""
         machine = self._machine
         if moment.instruction - self._instructions + (machine.work - self._work) * _WORK_COST >= _SPACING:
             self.take(moment)

@@ -1,4 +1,7 @@
-"""What reaches the machine from outside: keys, interrupt lines, serial bytes, pokes. Scripted or live, all of it is recorded."""
+"""What reaches the machine from outside: keys, interrupt lines, serial bytes, pokes.
+
+Scripted or live, all of it is recorded.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ class Serial:
 
 @dataclass(frozen=True, slots=True)
 class Poke:
-    """Bytes written to memory at a linear address, as the supervisor sees it; nothing happens where no page is mapped."""
+    """Bytes written to memory at a linear address, as the supervisor sees it.
+
+    Nothing happens where no page is mapped.
+    """
 
     address: int
     data: bytes

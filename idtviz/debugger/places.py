@@ -1,4 +1,7 @@
-"""Where in a run: the MOMENT language of scenario files, `--at` and the command line (`812`, `#PF:2+3`, `irq1`, `symbol`, `end`)."""
+"""Where in a run: the MOMENT language of scenario files, `--at` and the command line.
+
+`812`, `#PF:2+3`, `irq1`, `symbol`, `end`.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from idtviz.debugger.recording import Recording
 from idtviz.machine.chips.pic import inta
 from idtviz.machine.delivery.event import GENERAL_PROTECTION, PAGE_FAULT, Event, Fault, Source, exception
 from idtviz.machine.delivery.iret import LongReturn
-from idtviz.machine.delivery.long import LongDelivery, Located
+from idtviz.machine.delivery.long import Located, LongDelivery
 from idtviz.machine.delivery.procedure import Step
 from idtviz.machine.memory import RehearsedMemory
 from idtviz.machine.pc import Machine
@@ -21,7 +21,6 @@ from idtviz.x86.descriptors import SegmentDescriptor
 from idtviz.x86.frames import InterruptFrame64
 from idtviz.x86.gates import Gate64
 from idtviz.x86.paging import Walk
-
 
 FIRST_USER_VECTOR = 32
 """Vectors below it belong to the processor (SDM 3A 6.2)."""
@@ -187,6 +186,4 @@ def _delivery(
 
 
 def _return(stage: Stage, found: LongReturn, steps: tuple[Step, ...], performed: int) -> ProcedureView:
-    return ProcedureView(
-        stage, None, found.before, found.after, steps, performed, found.fault, returns_to=found.to
-    )
+    return ProcedureView(stage, None, found.before, found.after, steps, performed, found.fault, returns_to=found.to)

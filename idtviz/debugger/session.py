@@ -1,7 +1,7 @@
 """The session: the one door to a machine in time, and the one owner of its phase.
 
-Every command moves to another moment. Behind the frontier the machine replays what was recorded; at the frontier it goes
-where no one has been, and scripted inputs find their triggers.
+Every command moves to another moment. Behind the frontier the machine replays what was recorded; at the frontier it
+goes where no one has been, and scripted inputs find their triggers.
 """
 
 from __future__ import annotations
@@ -516,12 +516,18 @@ class Session:
         """The last moment before this one at which a breakpoint stood."""
         now = self.moment
         events = [item for item in self.breakpoints if isinstance(item, EventBreakpoint)]
-        hits = [start for start, event in self.recognised if start < now and any(item.matches(event) for item in events)]
+        hits = [
+            start for start, event in self.recognised if start < now and any(item.matches(event) for item in events)
+        ]
         addresses = {item.address for item in self.breakpoints if isinstance(item, AddressBreakpoint)}
         latest = max(hits, default=START)
         upper = now
         while addresses and upper > latest:
-            lower = self._history.nearest(Moment(upper.instruction, upper.step - 1) if upper.step else Moment(max(0, upper.instruction - 1), 1 << 30))
+            lower = self._history.nearest(
+                Moment(upper.instruction, upper.step - 1)
+                if upper.step
+                else Moment(max(0, upper.instruction - 1), 1 << 30)
+            )
             found = self._passed(addresses, lower, upper)
             if found is not None:
                 return max(found, latest)

@@ -99,7 +99,9 @@ def _symbols(elf: ELFFile) -> Iterable[Symbol]:
     if table is None:
         return
     executable = {
-        index for index, section in enumerate(elf.iter_sections()) if section["sh_flags"] & 0x4  # SHF_EXECINSTR
+        index
+        for index, section in enumerate(elf.iter_sections())
+        if section["sh_flags"] & 0x4  # SHF_EXECINSTR
     }
     for entry in table.iter_symbols():
         kind, section = entry["st_info"]["type"], entry["st_shndx"]

@@ -184,7 +184,9 @@ def look(machine: Machine, symbols: Symbols, moment: Moment, recording: Recordin
         halted=machine.halted,
         shut_down=machine.shut_down,
         idt=_idt(memory, registers),
-        gdt=GdtView(registers.gdtr.base, registers.gdtr.limit, _table(memory, registers.gdtr.base, registers.gdtr.limit)),
+        gdt=GdtView(
+            registers.gdtr.base, registers.gdtr.limit, _table(memory, registers.gdtr.base, registers.gdtr.limit)
+        ),
         tss=_tss(memory, registers),
         stack=_stack(memory, registers.rsp),
         frames=_frames(memory, machine, recording),

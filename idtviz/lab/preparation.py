@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from idtviz.debugger import inputs
-from idtviz.debugger.places import Place, PlaceError, parse
+from idtviz.debugger.places import Place, PlaceError, PlaceKind, parse
 from idtviz.debugger.session import Setup
 from idtviz.debugger.symbols import Symbols, from_elf
 from idtviz.lab import library, scenario_file
@@ -192,7 +192,9 @@ class _Check:
         found = []
         for index, entry in enumerate(self._scenario.input):
             place = self._place(("input", index, "at"), entry.at, symbols)
-            if place is not None:
+            if place is not None and place.kind is PlaceKind.END:
+                self._complain(("input", index, "at"), f"input[{index}].at: nothing can be given at the end of the run")
+            elif place is not None:
                 found.append(inputs.ScriptedInput(place, _input(entry)))
         return tuple(found)
 

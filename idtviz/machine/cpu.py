@@ -82,10 +82,10 @@ class Cpu:
         self._exception = found.exception
         self._counter = found.counter
         self._trap: Trap | None = None
-        self._stopped = False
+        self._stopped_after: int | None = None
         self._hook_error: BaseException | None = None
         self._held_rip: int | None = None
-        self._breakpoints: frozenset[int] = frozenset()
+        self._breakpoints: dict[int, int] = {}
         self._start = self._uc.emu_start
         self._map(memory)
         self._hook()
@@ -118,7 +118,7 @@ class Cpu:
     def run(self, count: int) -> int:
         """Run at most `count` instructions; returns how many completed. Look at `trap` for what stopped it."""
         self._trap = None
-        self._stopped = False
+        self._stopped_after = None
         try:
             self._start(self._state.eip, 0, 0, count)
         except EngineError as error:
@@ -130,20 +130,14 @@ class Cpu:
             self._state.eip, self._held_rip = self._held_rip, None
         begun: int = self._counter.value
         trap = self._trap
-        if trap is not None and trap.kind is TrapKind.HALT and self._state.eip in self._breakpoints:
-            # The engine ends a run at an exit address by the same code that performs HLT; nothing was begun there.
-            self._trap = None
-            return begun
         if trap is not None:
             # A single-step #DB comes behind the instruction that it is for; all else in front of it.
             return begun if trap.vector == _DEBUG else begun - 1
-        if self._stopped or begun > count:
-            return begun - 1
-        return begun  # an exit address: nothing was begun there
+        return begun - 1 if self._stopped_after is None else self._stopped_after
 
     def request_stop(self) -> None:
         """From a port access: end the run behind the instruction that made it."""
-        self._stopped = True
+        self._stopped_after = self._counter.value
         self._uc.emu_stop()
 
     @property
@@ -156,11 +150,20 @@ class Cpu:
 
         The engine looks at them when it translates: code translated around one that came or went must be forgotten.
         """
-        changed = self._breakpoints ^ addresses
-        if changed:
-            self._breakpoints = addresses
-            self._uc.ctl_set_exits(sorted(addresses))
+        # Not the engine's exits: it looks up the page of each at every run, and so sets CR2 or accessed bits.
+        changed = addresses ^ self._breakpoints.keys()
+        for address in changed:
+            if address in addresses:
+                self._breakpoints[address] = self._uc.hook_add(
+                    unicorn.UC_HOOK_CODE, self._on_breakpoint, None, address, address
+                )
+            else:
+                self._uc.hook_del(self._breakpoints.pop(address))
         return changed
+
+    def _on_breakpoint(self, _engine: object, _address: int, _size: int, _data: object) -> None:
+        self._stopped_after = self._counter.value - 1
+        self._uc.emu_stop()
 
     def _on_exception(self, _engine: object, number: int, _data: object) -> None:
         exception = self._exception

@@ -13,6 +13,7 @@ Source = Callable[[str], Sequence[str] | None]
 """The lines of a source file, None where it is not at hand."""
 
 _LINES_AROUND = 40
+_SHORTEST_COMMENT = 16
 
 
 def panel(view: View, _before: View | None, width: int, source: Source, breakpoints: Collection[int] = ()) -> Panel:
@@ -60,7 +61,7 @@ def _source(
             by_line.setdefault(found.number, []).append(item)
     first = max(1, line.number - _LINES_AROUND)
     for number in range(first, min(len(lines), line.number + _LINES_AROUND) + 1):
-        text = lines[number - 1].expandtabs(4)
+        text = _fit(lines[number - 1].expandtabs(4), max(0, width - 7))
         items = by_line.get(number, [])
         current = number == line.number
         stops = any(item.address in breakpoints for item in items)
@@ -71,7 +72,7 @@ def _source(
             row(
                 (gutter, Role.BAD if stops and not current else Role.CURRENT),
                 (f"{number:4} ", Role.DIM),
-                (text[: max(0, width - 7)], role),
+                (text, role),
                 lit=Role.CURRENT if current else None,
                 key=key,
             )
@@ -85,6 +86,16 @@ def _source(
             if note is not None:
                 rows.append(note)
     return tuple(rows), focus
+
+
+def _fit(text: str, room: int) -> str:
+    """The line cut to `room`; a comment of which only the beginning would be left goes altogether."""
+    if len(text) <= room:
+        return text
+    comment = max(text.find(" //"), text.find(" # "))
+    if text[:comment].strip() and comment > room - _SHORTEST_COMMENT:
+        text = text[:comment].rstrip()
+    return text if len(text) <= room else text[: max(0, room - 1)] + "…"
 
 
 def _disassembly(view: View, width: int, breakpoints: Collection[int]) -> tuple[Rows, int]:

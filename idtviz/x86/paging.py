@@ -230,7 +230,7 @@ def walk(
     check. 1 GiB pages exist, protection keys do not. UnsupportedPagingError with CR0.PG=1 outside 4-level paging.
     """
     if not cr0 & CR0_PG:
-        return Walk(linear, (), linear & 0xFFFF_FFFF, 1 << 32, True, True, False, None)
+        return Walk(linear, (), linear & 0xFFFF_FFFF, 1 << 32, True, True, False, None)  # noqa: FBT003
     if not efer & EFER_LMA or cr4 & CR4_LA57:
         raise UnsupportedPagingError("only 4-level paging can be walked: EFER.LMA=1 and CR4.LA57=0")
     return _walk_4_level(read, cr0=cr0, cr3=cr3, cr4=cr4, efer=efer, linear=linear, access=access, ac=ac)

@@ -273,7 +273,8 @@ _USER_DEFINED: Final = (
 def _vector(number: int) -> Vector:
     if number >= len(_ARCHITECTURAL):
         name = f"INT {number:#04x}"
-        return Vector(number, name, "User Defined Interrupt", Kind.INTERRUPT, False, _USER_DEFINED, "SDM 3A 6.2")
+        title = "User Defined Interrupt"
+        return Vector(number, name, title, Kind.INTERRUPT, False, _USER_DEFINED, "SDM 3A 6.2")  # noqa: FBT003
     mnemonic, title, kind, explanation = _ARCHITECTURAL[number]
     source = f"SDM 3A 6.15, Interrupt {number}"
     if kind is Kind.RESERVED:

@@ -72,6 +72,7 @@ def test_a_wrong_value_is_named_in_its_line(tmp_path, change, line, says):
     ("added", "line", "says"),
     [
         ('[[input]]\nat = "nowhere"\nnmi = true\n', 8, "'nowhere' is no moment"),
+        ('[[input]]\nat = "end"\nnmi = true\n', 8, "nothing can be given at the end"),
         ('[[input]]\nat = "#XY"\nnmi = true\n', 8, "is no vector"),
         ('[[input]]\nat = "irq99"\nnmi = true\n', 8, "irq0 to irq15"),
         ('[[input]]\nat = "0"\nnmi = false\n', 9, "input[0].nmi: expected True"),
