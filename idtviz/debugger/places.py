@@ -91,7 +91,7 @@ def _kind(what: str, number: int | None, symbols: Symbols, text: str) -> tuple[P
     address = symbols.address_of(what)
     if address is None:
         raise PlaceError(
-            f"{text!r} is no moment: expected an instruction count, delivery:N, an exception such as #PF or #PF:2, irqN, "
-            "a symbol of the image, an address in hex, or end"
+            f"{text!r} is no moment: expected an instruction count, delivery:N, an exception such as #PF or #PF:2, "
+            "irqN, a symbol of the image, an address in hex, or end"
         )
     return PlaceKind.ADDRESS, address

@@ -1,4 +1,4 @@
-"""A delivery or return as there is to see of it: the steps performed, the steps to come, and what it found on its way."""
+"""A delivery or return as there is to see of it: the steps performed, the steps to come, and what it found."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _pending(machine: Machine, registers: Registers) -> Event | None:
 
 
 def _raised(registers: Registers, here: Instruction | None, operand: Walk | None) -> Event | None:
-    """The event that the instruction at RIP is sure to raise: INT n, INT3, UD2, or a memory operand that is not there."""
+    """The event that the instruction at RIP is sure to raise: INT n, INT3, UD2, a memory operand that is not there."""
     rip = registers.rip
     if here is None:
         return None

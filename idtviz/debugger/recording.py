@@ -1,4 +1,4 @@
-"""What is known of a run up to its frontier, the furthest moment reached: its events, its inputs, its stations in time."""
+"""What is known of a run up to its frontier, the furthest moment reached: its events, inputs, and stations in time."""
 
 from __future__ import annotations
 

@@ -361,10 +361,10 @@ class Session:
         bound: int | None = None,
         limit: int | None = None,
     ) -> None:
-        """Run at speed until `done()`, asked wherever the machine halts: at `exits`, at `bound` instructions, between slices,
-        around deliveries and returns. Raises _Interrupted for a breakpoint, a pause, an end.
+        """Run at speed until `done()`, asked wherever the machine halts: at `exits`, at `bound` instructions, between
+        slices, around deliveries and returns. Raises _Interrupted for a breakpoint, a pause, an end.
         """
-        machine = self.machine
+        machine, start = self.machine, self.moment
         self._pause.clear()
         breaks = {item.address for item in self.breakpoints if isinstance(item, AddressBreakpoint)}
         halts = exits | breaks | self._watched
@@ -380,7 +380,7 @@ class Session:
                 return
             if machine.activity is None and machine.cpu.rip in breaks and not machine.halted:
                 raise _Interrupted(Stop(Reason.BREAKPOINT, f"breakpoint at {self._name(machine.cpu.rip)}"))
-            if isinstance(machine.activity, LongDelivery) and not machine.activity.steps:
+            if isinstance(machine.activity, LongDelivery) and not machine.activity.steps and self.moment != start:
                 self._break_on(machine.activity)
             if machine.stuck:
                 raise _Interrupted(_end(machine))
@@ -435,7 +435,7 @@ class Session:
             self._one()
 
     def _unbegin(self) -> None:
-        """A delivery stands in front of its first step: be at the boundary itself, where nothing has been recognised."""
+        """A delivery stands in front of its first step: be at the boundary itself, with nothing recognised yet."""
         if self._ahead:
             activity = self.machine.activity
             if isinstance(activity, LongDelivery):

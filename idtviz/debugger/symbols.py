@@ -53,7 +53,7 @@ class Symbols:
         return None if found is None else found.address
 
     def at(self, address: int) -> Symbol | None:
-        """The symbol whose bytes hold `address`: the nearest one below, if its size or a later symbol does not end it."""
+        """The symbol whose bytes hold `address`: the nearest below, if its size or a later symbol does not end it."""
         place = bisect.bisect_right(self._addresses, address) - 1
         if place < 0:
             return None

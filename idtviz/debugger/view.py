@@ -19,6 +19,7 @@ from idtviz.machine.chips.pit import PitState
 from idtviz.machine.chips.text_screen import Screen
 from idtviz.machine.chips.uart import UartState
 from idtviz.machine.chips.vga import TEXT_MEMORY, TEXT_MEMORY_SIZE, VgaState
+from idtviz.machine.delivery.iret import LongReturn
 from idtviz.machine.memory import LinearMemory
 from idtviz.machine.pc import Machine
 from idtviz.machine.registers import Registers
@@ -191,8 +192,7 @@ def look(machine: Machine, symbols: Symbols, moment: Moment, recording: Recordin
         stack=_stack(memory, registers.rsp),
         frames=_frames(memory, machine, recording),
         code=code,
-        procedure=under_way(machine, recording)
-        or at_rest(machine, registers, code.here, code.operand_walk, recording, moment),
+        procedure=_procedure(machine, registers, code, recording, moment),
         pic=board.pic.state,
         pit=board.pit.state,
         keyboard=board.keyboard.state,
@@ -203,6 +203,16 @@ def look(machine: Machine, symbols: Symbols, moment: Moment, recording: Recordin
         symbols=symbols,
         events=machine.events,
     )
+
+
+def _procedure(
+    machine: Machine, registers: Registers, code: CodeView, recording: Recording, moment: Moment
+) -> ProcedureView | None:
+    """What the moment is about. A return that has ended yields to a delivery that is known to come next."""
+    known = recording.event_at(moment) is not None and machine.activity is None
+    returned = isinstance(machine.finished, LongReturn)
+    now = None if known and returned else under_way(machine, recording)
+    return now or at_rest(machine, registers, code.here, code.operand_walk, recording, moment)
 
 
 def call_return_address(machine: Machine, registers: Registers) -> int | None:

@@ -86,7 +86,7 @@ class Machine:
         self.events = 0
         """How many events `on_event` has been told since the start."""
         self.work = 0
-        """Delivery steps performed and ports accessed, wherever in time: what running at speed does not make quicker."""
+        """Delivery steps performed and ports accessed, in time or again in replay: what no speed makes quicker."""
         self._inputs = InterruptInputs(self.board, self.cpu)
         self._schedule = Schedule(self.clock, self.board)
         self._handlers = Handlers()

@@ -45,6 +45,8 @@ ACTIONS: tuple[Action, ...] = (
 
 PANELS = ("code", "delivery", "registers", "stack", "idt", "gdt", "tss", "pic", "display", "events")
 """Panels in the order of their keys 1 to 9 and 0."""
+TABS = ("code", "path", "regs", "stack", "IDT", "GDT", "TSS", "PIC", "VGA", "log")
+"""What they are called where there is no room for more."""
 
 PANEL_HELP = {
     "code": "The source line that is next, its instructions, and what the instruction is about to touch. ▶ is RIP, "

@@ -23,7 +23,7 @@ from idtviz.debugger.view import View
 from idtviz.lab.lessons import narration
 from idtviz.lab.session import LabSession
 from idtviz.machine.chips import scancodes
-from idtviz.tui.actions import ACTIONS, PANEL_HELP, PANELS
+from idtviz.tui.actions import ACTIONS, PANEL_HELP, PANELS, TABS
 from idtviz.tui.commands import CommandError, interpret, toggle
 from idtviz.tui.dialogs import Sheet, paragraphs
 from idtviz.tui.panel import RowsPanel
@@ -85,6 +85,7 @@ class DebuggerScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield RowsPanel("head")
+        yield RowsPanel("tabs")
         with Horizontal(id="top"):
             with Vertical(id="left"):
                 yield RowsPanel("code", "1")
@@ -106,7 +107,7 @@ class DebuggerScreen(Screen[None]):
         yield RowsPanel("foot")
 
     def on_mount(self) -> None:
-        for name in ("head", "story", "foot", "timeline"):
+        for name in ("head", "tabs", "story", "foot", "timeline"):
             self.query_one(f"#{name}", RowsPanel).can_focus = False
         self._arrange()
 
@@ -126,7 +127,7 @@ class DebuggerScreen(Screen[None]):
         self.query_one("#left").display = wide or self._tab in ("code", "idt")
         self.query_one("#right").display = wide or self._tab in ("registers", "stack")
         self.query_one("#bottom").display = wide or self._tab in ("gdt", "tss", "pic", "display")
-        self.query_one("#time").display = True
+        self.set_class(not wide and self._tab == "events", "log")
         self.call_after_refresh(self.draw)
 
     @property
@@ -159,6 +160,10 @@ class DebuggerScreen(Screen[None]):
     def _head(self, view: View, _before: View | None, width: int) -> Panel:
         return status.head(view, self.session.setup.name, self._state(), width)
 
+    def _tabs(self, _view: View, _before: View | None, width: int) -> Panel:
+        names = [(str((place + 1) % 10), name) for place, name in enumerate(TABS)]
+        return status.tabs(names, TABS[PANELS.index(self._tab)], width)
+
     def _state(self) -> str:
         session = self.session
         if session.phase is Phase.RUNNING:
@@ -175,7 +180,8 @@ class DebuggerScreen(Screen[None]):
         return events.panel(view, before, width, self.session.events, self.session.seen)
 
     def _timeline(self, view: View, _before: View | None, width: int) -> Panel:
-        return timeline.panel(view, width, self.session.frontier, self.session.events, self.session.seen)
+        found = timeline.panel(view, width, self.session.frontier, self.session.events, self.session.seen)
+        return found if self.wide else Panel("", found.rows[:1])
 
     def _code(self, view: View, before: View | None, width: int) -> Panel:
         addresses = {item.address for item in self.session.breakpoints if isinstance(item, AddressBreakpoint)}
@@ -465,6 +471,7 @@ def _plain(module: object) -> Callable[[DebuggerScreen, View, View | None, int],
 
 _DRAWN: dict[str | None, Callable[[DebuggerScreen, View, View | None, int], Panel]] = {
     "head": DebuggerScreen._head,  # noqa: SLF001 -- this module's own
+    "tabs": DebuggerScreen._tabs,  # noqa: SLF001
     "code": DebuggerScreen._code,  # noqa: SLF001
     "delivery": DebuggerScreen._delivery,  # noqa: SLF001
     "registers": _plain(registers),

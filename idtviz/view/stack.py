@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from idtviz.debugger.procedures import ProcedureView, Stage
 from idtviz.debugger.view import View
 from idtviz.view.registers import Line, line, printable, sentence, table, touched
-from idtviz.view.row import Panel, Role, Row, Span
+from idtviz.view.row import Panel, Role, Row, Rows, Span
 from idtviz.view.tss import slots
 from idtviz.x86.error_codes import PageFaultCode, describe
 from idtviz.x86.flags import RFlags
@@ -18,6 +18,7 @@ _BELOW = 32  # bytes shown below RSP: what was popped last is still there
 _BARS = ("│", "┃")
 _PAGE_FAULT = 14
 _FIGURES = 16
+_MARK_AT_TOP = -1  # the focus is the row in front of the first word
 _FOLD = 3  # zeros that are still shown one by one
 _ROOMY = 56  # columns from which all sixteen digits fit beside a meaning
 _SHORT = 8  # digits of an address that always fit
@@ -97,10 +98,12 @@ def _window(view: View) -> dict[int, _Word]:
     end = stack.start + 8 * len(stack.words)
     tops = [pointer for pointer in slots(view).values() if rsp < pointer < end]
     tops += [symbol.address for symbol in view.symbols.all if not symbol.code and rsp < symbol.address < end]
-    top = min(tops, default=end)
+    top = rsp if rsp in slots(view).values() else min(tops, default=end)
     found = {}
     for address in range(max(stack.start, rsp - _BELOW), top & ~7, 8):
         value = stack.word(address)
+        if value is None and address >= rsp:
+            break
         meaning = _code_name(view, value) if value is not None else ""
         found[address] = _Word(address, value, meaning=meaning, dim=address < rsp)
     return found
@@ -214,11 +217,10 @@ def _rows(
             unmapped = None
         previous = address
         if word.value is None and not word.bar:
-            lit = touched(view, address, 8)
+            row_of_gap = _unmapped(view, address, digits)
+            lit = row_of_gap.lit
             if unmapped is None or lit is not None:
-                text = "✗ not mapped" if lit is not None else "not mapped"
-                role = Role.BAD if lit is not None else Role.WARNING
-                lines.append(Line((_address(address, digits), Span(text, role)), lit, key=address))
+                lines.append(row_of_gap)
             unmapped = address
             if lit is not None or (focus is None and address == rsp and not switching):
                 focus = len(lines) - 1
@@ -236,18 +238,31 @@ def _rows(
         lines.append(made)
     if not switching and words and rsp not in words:
         # RSP points right behind the highest word shown: the stack is empty.
+        if focus is None:
+            focus = _MARK_AT_TOP
         marks[0] = line(
             width, Span(f"{rsp:x} ─ ", Role.ADDRESS), Span("◀ rsp", Role.CURRENT), Span(_of(view, rsp), Role.SYMBOL)
         )
+    return _with_marks(table(lines, width, least=8), marks, focus)
+
+
+def _with_marks(placed: Rows, marks: dict[int, Row], focus: int | None) -> tuple[list[Row], int | None]:
+    """The rows with each mark in front of the row whose number it has, and where that leaves the focus."""
     rows: list[Row] = []
-    placed = table(lines, width, least=8)
-    for number, made_row in enumerate(placed):
+    moved = None
+    for number, each in enumerate(placed):
         if number in marks:
-            if focus is not None and number <= focus and len(rows) <= focus:
-                focus += 1
             rows.append(marks[number])
-        rows.append(made_row)
-    return rows, focus
+        if number == focus:
+            moved = len(rows)
+        rows.append(each)
+    return rows, 0 if focus == _MARK_AT_TOP else moved
+
+
+def _unmapped(view: View, address: int, digits: int) -> Line:
+    lit = touched(view, address, 8)
+    text, role = ("not mapped", Role.WARNING) if lit is None else ("✗ not mapped", Role.BAD)
+    return Line((_address(address, digits), Span(text, role)), lit, key=address)
 
 
 def _digits(words: dict[int, _Word], width: int) -> int:
@@ -316,7 +331,7 @@ def _line(
     if word.name:
         text = f"{word.name:<6} {text}".rstrip()
     if word.was is not None:
-        text, role = f"{word.name:<6} was {word.was:#x}", Role.WARNING
+        text, role = f"{word.name} was {word.was:#x}", Role.WARNING
     if word.coming and lit is not None:
         text, role = f"✗ {word.name} could not be pushed", Role.BAD
     if here and not text:

@@ -42,6 +42,27 @@ def head(view: View, name: str, state: str, width: int) -> Panel:
     return Panel("", (Row((*spans, Span(" " * gap), Span(state, role))),))
 
 
+def tabs(names: Sequence[tuple[str, str]], chosen: str, width: int) -> Panel:
+    """The panels that share a place on a small screen, the one that is shown marked."""
+    spans: list[Span] = []
+    for key, name in names:
+        mark, role = ("▸", Role.TITLE) if name == chosen else (" ", Role.DIM)
+        spans += [Span(f"{mark}{key}", Role.CURRENT), Span(f" {name} ", role)]
+    return Panel("", (Row(_cut(spans, width)),))
+
+
+def _cut(spans: list[Span], width: int) -> tuple[Span, ...]:
+    """As many spans as fit."""
+    used = 0
+    kept = []
+    for span in spans:
+        used += len(span.text)
+        if used > width:
+            break
+        kept.append(span)
+    return tuple(kept)
+
+
 def foot(shown: Sequence[tuple[str, str]], width: int) -> Panel:
     """The keys that a person needs most."""
     spans: list[Span] = []

@@ -1,0 +1,249 @@
+"""A moment is the same moment, however it is reached."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from idtviz.debugger.inputs import Irq, Keys, Nmi, Poke, Serial
+from idtviz.debugger.moment import START, Moment
+from idtviz.debugger.session import Phase, Session, SessionError
+from idtviz.debugger.stops import AddressBreakpoint, EventBreakpoint, Reason
+from tests.debugger.sessions import END, KERNELS, Script, kernel, ticking, walk, walked
+
+SCRIPT: Script = (
+    ("300", Keys("ab")),
+    ("echo:2", Serial(b"xyz")),
+    ("irq1:2+4", Irq(5)),
+    ("irq1:3", Nmi()),
+    ("1000", Poke(0xB8000 + 160 * 20, b"I\x07")),
+)
+
+
+def same(first: Session, second: Session) -> None:
+    assert first.moment == second.moment
+    assert list(first.events) == list(second.events)
+    assert list(first.inputs) == list(second.inputs)
+    assert first.digest() == second.digest()
+
+
+def step_to(session: Session, end: Moment) -> None:
+    while session.moment < end and session.phase is not Phase.ENDED:
+        session.micro_step()
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_stepping_and_running_give_the_same_events_and_digest(name: str) -> None:
+    stepped, ran = kernel(name), kernel(name)
+    step_to(stepped, END)
+    ran.run(stepped.moment)
+    same(stepped, ran)
+    assert stepped.events
+
+
+def test_scripted_inputs_at_a_count_a_symbol_and_an_event_come_at_the_same_moments_stepped_and_run() -> None:
+    stepped, ran = kernel("keyboard", SCRIPT), kernel("keyboard", SCRIPT)
+    step_to(stepped, Moment(1500))
+    ran.run(Moment(1500))
+    same(stepped, ran)
+    assert {recorded.script for recorded in stepped.inputs} == set(range(len(SCRIPT)))
+    again = [(recorded.moment, str(recorded.input)) for recorded in ran.inputs]
+    assert again[0] == (Moment(300), "keys 'ab'")
+
+
+def test_boundary_steps_and_micro_steps_meet_at_every_boundary() -> None:
+    coarse, fine = kernel("page_fault"), kernel("page_fault")
+    for _ in range(150):
+        coarse.step()
+        while fine.moment < coarse.moment:
+            fine.micro_step()
+        assert fine.moment == coarse.moment
+    assert fine.digest() == coarse.digest()
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_back_over_each_step_of_a_walk_finds_the_moment_before(name: str) -> None:
+    session = kernel(name)
+    if name == "keyboard":
+        session.run("irq1")
+    seen = walk(session, 200)
+    for moment, digest in reversed(seen[:-1]):
+        session.micro_back()
+        assert (session.moment, session.digest()) == (moment, digest)
+
+
+def test_back_finds_the_boundary_before() -> None:
+    session = kernel("page_fault")
+    seen = [(session.moment, session.digest())]
+    for _ in range(160):
+        session.step()
+        seen.append((session.moment, session.digest()))
+    for moment, digest in reversed(seen[:-1]):
+        session.back()
+        assert (session.moment, session.digest()) == (moment, digest)
+    with pytest.raises(SessionError, match="start"):
+        session.back()
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), name=st.sampled_from(KERNELS))
+def test_seeking_any_moment_of_a_walk_finds_its_digest(data: st.DataObject, name: str) -> None:
+    session, seen = walked(name)
+    moment = data.draw(st.sampled_from(sorted(seen)))
+    session.seek(moment)
+    assert (session.moment, session.digest()) == (moment, seen[moment])
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(moment=st.builds(Moment, st.integers(0, 1900)), name=st.sampled_from(KERNELS))
+def test_a_moment_run_to_in_a_fresh_session_is_the_moment_that_was_walked_through(moment: Moment, name: str) -> None:
+    session, _ = walked(name)
+    fresh = kernel(name)
+    fresh.seek(moment)
+    session.seek(fresh.moment)
+    assert fresh.digest() == session.digest()
+
+
+class Wanderer:
+    """Gives commands at random, and knows the digest of each moment that it has been to."""
+
+    def __init__(self, session: Session, seed: int) -> None:
+        self.session = session
+        self.random = random.Random(seed)
+        self.seen: dict[Moment, str] = {}
+        self.look()
+
+    def look(self) -> None:
+        digest = self.session.digest()
+        assert self.seen.setdefault(self.session.moment, digest) == digest, self.session.moment
+
+    def go(self) -> None:
+        session, choose = self.session, self.random.choice
+        moves = [session.step, session.micro_step, session.next, session.micro_step, self.finish, self.some_steps]
+        moves += [self.run_a_little, self.run_to_a_breakpoint, self.give]
+        moves += [self.seek] * 3 + (
+            [session.back, session.micro_back, session.run_back] if session.moment > START else []
+        )
+        choose(moves)()
+        self.look()
+
+    def finish(self) -> None:
+        if self.session.machine.live and not self.session.machine.stuck:
+            self.session.finish()
+
+    def some_steps(self) -> None:
+        for _ in range(self.random.randrange(30)):
+            self.session.micro_step()
+
+    def run_a_little(self) -> None:
+        self.session.run(Moment(self.session.moment.instruction + self.random.randrange(1, 300)))
+
+    def run_to_a_breakpoint(self) -> None:
+        symbols = self.session.symbols
+        name = self.random.choice([symbol.name for symbol in symbols.all if symbol.code] or ["_start"])
+        address = symbols.address_of(name)
+        event = EventBreakpoint("IRQ0", irq=0)
+        self.session.breakpoints = [event] if address is None else [event, AddressBreakpoint(address, name)]
+        self.session.run(limit=self.session.machine.clock.now + 200_000)
+
+    def seek(self) -> None:
+        self.session.seek(self.random.choice(sorted(self.seen)))
+
+    def give(self) -> None:
+        if self.random.random() < 0.6 or self.session.moment > Moment(6000):
+            return
+        self.session.give(Keys(self.random.choice("abc\n")))
+        here = self.session.moment
+        self.seen = {moment: digest for moment, digest in self.seen.items() if moment < here}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["page_fault", "double_fault_no_ist", "keyboard"])
+def test_wherever_commands_at_random_lead_a_moment_seen_again_has_not_changed(name: str, seed: int) -> None:
+    wanderer = Wanderer(kernel(name), seed)
+    for _ in range(60):
+        wanderer.go()
+
+
+def test_commands_at_random_among_timer_interrupts_find_each_moment_again() -> None:
+    wanderer = Wanderer(ticking(b"\x48\xff\xc0\x48\xff\xc3\xeb\xf8", 40), 7)
+    for _ in range(80):
+        wanderer.go()
+
+
+def test_checkpoints_taken_in_replay_do_not_change_what_is_replayed() -> None:
+    session = ticking(b"\x48\xff\xc0\xeb\xfb", 100)
+    session.run(Moment(20_000))
+    places = [Moment(count) for count in (19_990, 12_345, 12_300, 3_000, 12_346, 101, 19_000)]
+    digests = {}
+    for moment in places:
+        fresh = ticking(b"\x48\xff\xc0\xeb\xfb", 100)
+        fresh.run(moment)
+        digests[moment] = fresh.digest()
+    for moment in places + places[::-1]:
+        session.seek(moment)
+        assert (session.moment, session.digest()) == (moment, digests[moment])
+
+
+def test_an_input_given_in_the_past_cuts_off_the_future() -> None:
+    session = kernel("keyboard", ())
+    session.run(Moment(1500))
+    session.seek(Moment(300))
+    before = session.digest()
+    session.give(Keys("q"))
+    assert session.frontier == Moment(300)
+    assert session.digest() != before
+    assert all(event.instruction <= 300 for event in session.events)
+    session.run(Moment(1500))
+    changed = session.digest()
+    session.seek(Moment(299))
+    session.run(Moment(1500))
+    assert session.digest() == changed
+    fresh = kernel("keyboard", (("300", Keys("q")),))
+    fresh.run(Moment(1500))
+    assert (fresh.digest(), list(fresh.events)) == (changed, list(session.events))
+
+
+def test_an_input_given_in_the_middle_of_a_delivery_is_found_there_again() -> None:
+    session = kernel("keyboard", ())
+    session.run("irq0")
+    for _ in range(5):
+        session.micro_step()
+    here = session.moment
+    session.give(Keys("z"))
+    given = session.digest()
+    session.run(Moment(here.instruction + 400))
+    later = session.digest()
+    session.seek(START)
+    session.seek(here)
+    assert session.digest() == given
+    session.run(Moment(here.instruction + 400))
+    assert session.digest() == later
+
+
+def test_two_inputs_at_one_moment_are_given_again_in_their_order() -> None:
+    session = kernel("keyboard", ())
+    session.run("kernel_ready")
+    here = session.moment
+    session.give(Keys("x"))
+    session.give(Keys("y"))
+    session.run(Moment(600))
+    end = session.digest()
+    for place in (START, here, Moment(500)):
+        session.seek(place)
+        session.seek(Moment(600))
+        assert session.digest() == end
+
+
+def test_an_input_wakes_a_machine_that_nothing_else_would() -> None:
+    session = kernel("page_fault")
+    session.run("end")
+    assert (session.phase, session.stop.reason) == (Phase.ENDED, Reason.HALTED)
+    end = session.moment
+    session.give(Nmi())
+    assert session.phase is Phase.STOPPED
+    session.step()
+    assert session.moment > end
