@@ -36,6 +36,15 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A delivery that failed: the event's name, the step that failed, and the exception that it met."""
+
+    name: str
+    step: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProcedureView:
     """`performed` of `steps` have been performed; the others were rehearsed on a copy and will be as they stand here.
 
@@ -56,8 +65,8 @@ class ProcedureView:
     stack: Located | None = None
     frame: InterruptFrame64 | None = None
     returns_to: tuple[int, int] | None = None
-    chain: tuple[str, ...] = ()
-    """For an event that came out of failed deliveries: their names, first to last."""
+    chain: tuple[Link, ...] = ()
+    """For an event that came out of failed deliveries: those, first to last."""
 
     @property
     def active(self) -> bool:
@@ -154,17 +163,19 @@ def _raised(registers: Registers, here: Instruction | None, operand: Walk | None
     return None
 
 
-def _chain(recording: Recording, event: Event) -> tuple[str, ...]:
-    names: list[str] = []
+def _chain(recording: Recording, event: Event) -> tuple[Link, ...]:
+    links: list[Link] = []
     cause = event.caused_by
     while cause is not None and cause < len(recording.deliveries):
-        names.insert(0, recording.deliveries[cause].event.name)
-        cause = recording.deliveries[cause].event.caused_by
-    return tuple(names)
+        failed = recording.deliveries[cause]
+        if failed.fault is not None:
+            links.insert(0, Link(failed.event.name, failed.steps[-1].text, failed.fault.name))
+        cause = failed.event.caused_by
+    return tuple(links)
 
 
 def _delivery(
-    stage: Stage, found: LongDelivery, steps: tuple[Step, ...], performed: int, chain: tuple[str, ...]
+    stage: Stage, found: LongDelivery, steps: tuple[Step, ...], performed: int, chain: tuple[Link, ...]
 ) -> ProcedureView:
     return ProcedureView(
         stage,

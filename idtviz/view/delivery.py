@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idtviz.debugger.procedures import ProcedureView, Stage
+from idtviz.debugger.procedures import Link, ProcedureView, Stage
 from idtviz.debugger.view import View
 from idtviz.machine.delivery.event import Event, Source
 from idtviz.machine.delivery.procedure import Step
@@ -32,6 +32,8 @@ def panel(view: View, _before: View | None, width: int, supposed: ProcedureView 
         return Panel("Delivery", (*_at_rest(view, width), *_supposed(view, supposed, width)))
     rows = _procedure(view, found, width)
     focus = next((index for index, item in enumerate(rows) if item.lit is not None), None)
+    if view.shut_down:
+        return Panel("Delivery", (*_shutdown(found, width), *rows), focus=0)
     return Panel("Delivery" if found.event else "Return", rows, focus=focus)
 
 
@@ -66,16 +68,28 @@ def _procedure(view: View, found: ProcedureView, width: int) -> Rows:
     rows.append(Row())
     for number, step in enumerate(found.steps):
         rows += _step(step, number - found.performed, found.active, width)
-    if found.performed == len(found.steps) and found.fault is not None and found.stage is Stage.DONE:
-        rows.append(row(f"    {found.fault.name} takes its place", lit=Role.BAD))
     return tuple(rows)
 
 
-def _event(event: Event, chain: tuple[str, ...]) -> list[Row]:
+def _shutdown(found: ProcedureView, width: int) -> Rows:
+    """The chain that ended in a shutdown, first cause first."""
+    rows = [row(("✗ The processor has shut down", Role.BAD))]
+    links = list(found.chain)
+    if found.event is not None and found.fault is not None:
+        links.append(Link(found.event.name, found.steps[found.performed - 1].text, found.fault.name))
+    for number, link in enumerate(links, 1):
+        text = f"  {number}. {link.name}: its delivery met {link.fault} at “{link.step}”"
+        rows.append(row((text[:width], Role.TEXT)))
+    rows.append(row(("  A fault while #DF is being delivered leaves nothing to try.", Role.TEXT)))
+    rows.append(Row())
+    return tuple(rows)
+
+
+def _event(event: Event, chain: tuple[Link, ...]) -> list[Row]:
     vector = VECTORS[event.vector]
     rows = []
-    if chain:
-        rows.append(row(("because of  ", Role.LABEL), (" → ".join((*chain, event.name)), Role.BAD)))
+    for link in chain:
+        rows.append(row(("because     ", Role.LABEL), (f"{link.name} met {link.fault} at “{link.step}”", Role.BAD)))
     if event.source is Source.EXCEPTION:
         rows.append(row((f"vector {event.vector} · {vector.kind.value} · saves RIP {event.rip:#x}", Role.DIM)))
     else:
@@ -188,12 +202,6 @@ def _step(step: Step, distance: int, active: bool, width: int) -> list[Row]:
 
 def _at_rest(view: View, width: int) -> Rows:
     """Nothing is being delivered: say so, and how the handlers that run will return."""
-    if view.shut_down:
-        return (
-            row(("✗ The processor has shut down.", Role.BAD)),
-            row("A fault came while the double fault was being delivered: no handler is left to try."),
-            row(("Step back to see the chain that led here.", Role.DIM)),
-        )
     if view.halted:
         waiting = "until an interrupt comes" if view.registers.rflags & 0x200 else "for ever: IF=0 lets no interrupt in"
         return (row(("HLT", Role.TITLE), f" the processor waits {waiting}"),)

@@ -53,6 +53,7 @@ def panel(view: View, before: View | None, width: int) -> Panel:
     rows, focus = _rows(view, before, words, width, switching=switching)
     if switching:
         rows += sentence(f"interrupted stack {view.registers.rsp:#x}{_of(view, view.registers.rsp)}", width)
+        focus = focus or 0
     title = f"Stack  {_which(view, switching=switching)}"
     note = "(…) not pushed yet" if any(word.coming for word in words.values()) else f"◀ rsp {view.registers.rsp:#x}"
     return Panel(title, tuple(rows), note, focus)

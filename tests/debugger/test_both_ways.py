@@ -16,7 +16,7 @@ from tests.debugger.sessions import END, KERNELS, Script, kernel, ticking, walk,
 
 SCRIPT: Script = (
     ("300", Keys("ab")),
-    ("echo:2", Serial(b"xyz")),
+    ("echo", Serial(b"xyz")),
     ("irq1:2+4", Irq(5)),
     ("irq1:3", Nmi()),
     ("1000", Poke(0xB8000 + 160 * 20, b"I\x07")),

@@ -97,7 +97,10 @@ async def test_the_double_fault_without_an_ist_ends_in_an_explained_shutdown() -
         await pilot.pause()
         await pilot.press("c")
         await settled(pilot)
-        assert "shut down" in text_of(app, "delivery")
+        told = text_of(app, "delivery")
+        assert "shut down" in told
+        assert "1. #PF: its delivery met #PF at “push SS”" in told
+        assert "2. #DF: its delivery met #PF at “push SS”" in told
         assert "shutdown" in text_of(app, "head")
         events = text_of(app, "events")
         assert "#PF" in events

@@ -80,7 +80,7 @@ def test_the_descriptor_that_the_step_reads_is_lit():
     ((role, row),) = lit(gdt.panel(view, None, 38))
     assert role is Role.READ
     assert row.startswith("▶ 08 code64")
-    assert not lit(idt.panel(view, None, 60)) or lit(idt.panel(view, None, 60))[0][0] is Role.CURRENT
+    assert [role for role, _ in lit(idt.panel(view, None, 60))] == [Role.CURRENT]
 
 
 def test_base_and_limit_of_the_tss_descriptor_survive_a_narrow_panel():
