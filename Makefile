@@ -34,10 +34,10 @@ bench: $(VENV)/.tested
 	$(BIN)/python -m benchmarks
 
 shots: $(VENV)/.installed
-	$(BIN)/idtviz shot page_fault   --at '#PF+7'  -o screenshots/page_fault.svg
-	$(BIN)/idtviz shot breakpoint   --at '#BP+4'  -o screenshots/breakpoint.svg
-	$(BIN)/idtviz shot double_fault --at '#DF+5'  -o screenshots/double_fault.svg
-	$(BIN)/idtviz shot keyboard     --at 'irq1+3' -o screenshots/keyboard.svg
+	$(BIN)/idtviz shot page_fault   --at '#PF+15'     -o screenshots/page_fault.svg
+	$(BIN)/idtviz shot breakpoint   --at '#BP:2+14'   -o screenshots/breakpoint.svg
+	$(BIN)/idtviz shot double_fault --at '#DF+13'     -o screenshots/double_fault.svg
+	$(BIN)/idtviz shot keyboard     --at 'irq1:9+17'  -o screenshots/keyboard.svg
 
 scenarios: tools
 	$(MAKE) -C scenarios

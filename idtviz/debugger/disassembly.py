@@ -93,7 +93,7 @@ def memory_operand(raw: bytes, registers: Registers) -> Operand | None:
 
 
 def _effective(item: capstone.CsInsn, memory: capstone.x86.X86OpMem, registers: Registers) -> int | None:
-    address = memory.disp
+    address: int = memory.disp
     for register, scale in ((memory.base, 1), (memory.index, memory.scale)):
         if register == x86_const.X86_REG_INVALID:
             continue

@@ -82,7 +82,7 @@ class Session:
         """Told of each event when it happens for the first time."""
         self.machine = setup.build()
         self.machine.on_event = self._record
-        self.progress = Progress(START, 0)
+        self._progress = Progress(START, 0)
         self._recording = Recording(setup.inputs)
         self._pause = threading.Event()
         self._view: View | None = None
@@ -98,6 +98,12 @@ class Session:
     def moment(self) -> Moment:
         """The present."""
         return Moment(self.machine.clock.instructions, self.machine.step)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run that is going on has come, as another thread may ask; else the present."""
+        running = self.phase is Phase.RUNNING
+        return self._progress if running else Progress(self.moment, self.machine.clock.now)
 
     @property
     def frontier(self) -> Moment:
@@ -254,7 +260,7 @@ class Session:
         try:
             move()
             self._unbegin()
-            self.stop = Stop(reason)
+            self.stop = _PLAIN_STOPS[reason]
         except _Interrupted as interrupted:
             self._unbegin()
             self.stop = interrupted.stop
@@ -264,7 +270,6 @@ class Session:
             self.phase = Phase.STOPPED
             if machine.halted or machine.shut_down:
                 self._note_end()
-        self.progress = Progress(self.moment, machine.clock.now)
         return self.stop
 
     def _note_end(self) -> None:
@@ -317,7 +322,8 @@ class Session:
         """At a moment reached for the first time: record it. At any other: apply the inputs recorded there."""
         machine = self.machine
         at = Moment(machine.clock.instructions, machine.step)
-        if at > self._recording.frontier:
+        frontier = self._recording.frontier
+        if at.instruction > frontier.instruction or at > frontier:
             self._discover(at)
         else:
             self._reapply(at)
@@ -365,6 +371,7 @@ class Session:
         slices, around deliveries and returns. Raises _Interrupted for a breakpoint, a pause, an end.
         """
         machine, start = self.machine, self.moment
+        self._progress = Progress(start, machine.clock.now)
         self._pause.clear()
         breaks = {item.address for item in self.breakpoints if isinstance(item, AddressBreakpoint)}
         halts = exits | breaks | self._watched
@@ -375,7 +382,7 @@ class Session:
                 self._slice(halts, bound, limit)
             else:
                 self._one()
-            self.progress = Progress(self.moment, machine.clock.now)
+            self._progress = Progress(self.moment, machine.clock.now)
             if done():
                 return
             if machine.activity is None and machine.cpu.rip in breaks and not machine.halted:
@@ -560,6 +567,9 @@ class Session:
 
     def _name(self, address: int) -> str:
         return self.symbols.name(address) or f"{address:#x}"
+
+
+_PLAIN_STOPS = {reason: Stop(reason) for reason in Reason}
 
 
 def _end(machine: Machine) -> Stop:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from elftools.common.exceptions import DWARFError, ELFError
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 _REACH = 1 << 16  # bytes behind the last symbol that still count as belonging to it, where symbols have no size
 
@@ -96,7 +97,7 @@ def from_elf(raw: bytes) -> Symbols:
 
 def _symbols(elf: ELFFile) -> Iterable[Symbol]:
     table = elf.get_section_by_name(".symtab")
-    if table is None:
+    if not isinstance(table, SymbolTableSection):
         return
     executable = {
         index

@@ -7,7 +7,7 @@ engine's SVM intercepts are switched on, so that a run at full speed stops in fr
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 

@@ -29,7 +29,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("run_back", "C", "run back", "Back to the last breakpoint, or to the start"),
     Action("breakpoint", "b", "break", "Breakpoint at the cursor: an address, or a vector of the IDT", footer=True),
     Action("run_to_cursor", "t", "to cursor", "Run to the instruction under the cursor"),
-    Action("goto", "slash", "go", "Go to a moment, event, symbol or address: 812, #PF+3, irq1, kernel_ready", footer=True),
+    Action(
+        "goto", "slash", "go", "Go to a moment, event, symbol or address: 812, #PF+3, irq1, kernel_ready", footer=True
+    ),
     Action("command", "colon", "command", "A command line, with completion"),
     Action("type_keys", "k", "keys", "Type on the guest's keyboard", footer=True),
     Action("raise_irq", "i", "irq", "Raise an interrupt line, or an NMI"),
@@ -49,20 +51,31 @@ TABS = ("code", "path", "regs", "stack", "IDT", "GDT", "TSS", "PIC", "VGA", "log
 """What they are called where there is no room for more."""
 
 PANEL_HELP = {
-    "code": "The source line that is next, its instructions, and what the instruction is about to touch. ▶ is RIP, "
-    "■ a breakpoint. Press b on a line to set one, t to run there.",
-    "delivery": "How the processor gets from the event to the handler. The upper part follows the real pointers: IDTR to "
-    "the gate, its selector to the code segment, the TSS to the stack, the offset to the handler; @ is the address that "
-    "was read. Below, each step in its order: ✓ passed, ✗ failed with the exception that follows, · still to come (it was "
-    "rehearsed on a copy of the machine). IRET is shown in the same way.",
-    "registers": "All registers. ● marks what the last command changed; flags and control bits that are set stand by name.",
-    "stack": "Memory around RSP, high addresses on top. Words of interrupt frames carry their names as long as the handler "
-    "lives; a word that the handler has overwritten says what it was. Words that a delivery is about to push are dim.",
-    "idt": "The gates in use: vector, name, kind, DPL, IST, present, selector:offset, handler. Enter shows a gate bit by bit; "
-    "b sets a breakpoint on the vector; v asks what would happen if it came now.",
+    "code": (
+        "The source line that is next, its instructions, and what the instruction is about to touch. ▶ is RIP, ■ "
+        "a breakpoint. Press b on a line to set one, t to run there."
+    ),
+    "delivery": (
+        "How the processor gets from the event to the handler. The upper part follows the real pointers: IDTR to "
+        "the gate, its selector to the code segment, the TSS to the stack, the offset to the handler; @ is the "
+        "address that was read. Below, each step in its order: ✓ passed, ✗ failed with the exception that "
+        "follows, · still to come (it was rehearsed on a copy of the machine). IRET is shown in the same way."
+    ),
+    "registers": "All registers. ● marks what the last command changed; flags and control bits stand by name.",
+    "stack": (
+        "Memory around RSP, high addresses on top. Words of interrupt frames carry their names as long as the "
+        "handler lives; a word that the handler has overwritten says what it was. Words that a delivery is about "
+        "to push are dim."
+    ),
+    "idt": (
+        "The gates in use: vector, name, kind, DPL, IST, present, selector:offset, handler. Enter shows a gate "
+        "bit by bit; b sets a breakpoint on the vector; v asks what would happen if it came now."
+    ),
     "gdt": "The descriptors. Enter shows one bit by bit. ▶ is the one that the last step read.",
     "tss": "The stacks that deliveries switch to: RSP0-2 for changes of ring, IST1-7 for gates that ask for one.",
-    "pic": "The two 8259s: requests (IRR), masks (IMR), in service (ISR), and why a waiting request is not delivered.",
+    "pic": (
+        "The two 8259s: requests (IRR), masks (IMR), in service (ISR), and why a waiting request is not delivered."
+    ),
     "display": "The guest's text screen, from its memory at 0xB8000.",
     "events": "Everything that has happened. Enter on a line goes to its moment.",
 }

@@ -47,7 +47,8 @@ def interpret(text: str, session: Session) -> Move:
         return lambda: toggle(session, item)
     if word == "delete":
         return session.breakpoints.clear
-    return lambda given=_input(word, rest): session.give(given)
+    given = _input(word, rest)
+    return lambda: session.give(given)
 
 
 def _repeated(move: Callable[[], object], rest: str) -> Move:
@@ -72,7 +73,7 @@ def _input(word: str, rest: str) -> Input:
     if word == "nmi" or (word == "irq" and rest.lower() == "nmi"):
         return Nmi()
     if word == "irq":
-        if not rest.isdigit() or int(rest) > 15 or int(rest) == 2:  # noqa: PLR2004 -- sixteen lines; 2 is the cascade
+        if not rest.isdigit() or int(rest) > 15 or int(rest) == 2:
             raise CommandError("irq takes a line: 0 to 15, but not 2, the cascade")
         return Irq(int(rest))
     raise CommandError(f"no command {word!r}; there are {', '.join(WORDS)}")

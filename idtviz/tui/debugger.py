@@ -170,7 +170,7 @@ class DebuggerScreen(Screen[None]):
             return f"running · {session.progress.moment.instruction:,} instructions · Esc stops"
         if session.stop.reason in (Reason.STEP, Reason.MOMENT, Reason.START):
             return "stopped" if session.phase is Phase.STOPPED else "ended"
-        return session.stop.reason.value
+        return str(session.stop.reason.value)
 
     def _foot(self, _view: View, _before: View | None, width: int) -> Panel:
         shown = [(action.keys.split(",")[0], action.label) for action in ACTIONS if action.footer]
@@ -465,22 +465,26 @@ class DebuggerScreen(Screen[None]):
         self._move(lambda: self.session.give(Keys(keys)))
 
 
-def _plain(module: object) -> Callable[[DebuggerScreen, View, View | None, int], Panel]:
-    return lambda screen, view, before, width: module.panel(view, before, width)  # type: ignore[attr-defined, no-any-return]
+_Draw = Callable[[DebuggerScreen, View, View | None, int], Panel]
 
 
-_DRAWN: dict[str | None, Callable[[DebuggerScreen, View, View | None, int], Panel]] = {
+def _plain(panel: Callable[[View, View | None, int], Panel]) -> _Draw:
+    """A panel that needs nothing but the views."""
+    return lambda _screen, view, before, width: panel(view, before, width)
+
+
+_DRAWN: dict[str | None, _Draw] = {
     "head": DebuggerScreen._head,  # noqa: SLF001 -- this module's own
     "tabs": DebuggerScreen._tabs,  # noqa: SLF001
     "code": DebuggerScreen._code,  # noqa: SLF001
     "delivery": DebuggerScreen._delivery,  # noqa: SLF001
-    "registers": _plain(registers),
-    "stack": _plain(stack),
-    "idt": _plain(idt),
-    "gdt": _plain(gdt),
-    "tss": _plain(tss),
-    "pic": _plain(controllers),
-    "display": _plain(display),
+    "registers": _plain(registers.panel),
+    "stack": _plain(stack.panel),
+    "idt": _plain(idt.panel),
+    "gdt": _plain(gdt.panel),
+    "tss": _plain(tss.panel),
+    "pic": _plain(controllers.panel),
+    "display": _plain(display.panel),
     "timeline": DebuggerScreen._timeline,  # noqa: SLF001
     "events": DebuggerScreen._events,  # noqa: SLF001
     "story": DebuggerScreen._narration,  # noqa: SLF001

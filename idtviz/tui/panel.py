@@ -150,7 +150,7 @@ class RowsPanel(Widget, can_focus=True):
         if place < len(self._rows):
             self._cursor = place
             self.refresh()
-            if event.chain == 2:  # noqa: PLR2004 -- a double click
+            if event.chain == 2:
                 self.action_choose()
 
     def on_mouse_scroll_down(self) -> None:

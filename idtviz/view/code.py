@@ -47,9 +47,7 @@ def operand_note(view: View, width: int) -> Row | None:
     return row((f"{what} {name or ''}"[:width], Role.DIM))
 
 
-def _source(
-    view: View, line: Line, lines: Sequence[str], width: int, breakpoints: Collection[int]
-) -> tuple[Rows, int]:
+def _source(view: View, line: Line, lines: Sequence[str], width: int, breakpoints: Collection[int]) -> tuple[Rows, int]:
     here = view.code.here
     assert here is not None
     rows: list[Row] = []
@@ -81,7 +79,7 @@ def _source(
             focus = len(rows) - 1
             rows += [_instruction(view, item, item is here, width, indent="       ") for item in items]
             if here not in items:
-                rows.append(_instruction(view, here, True, width, indent="       "))
+                rows.append(_instruction(view, here, current=True, width=width, indent="       "))
             note = operand_note(view, width)
             if note is not None:
                 rows.append(note)
@@ -116,9 +114,7 @@ def _disassembly(view: View, width: int, breakpoints: Collection[int]) -> tuple[
     return tuple(rows), focus
 
 
-def _instruction(
-    view: View, item: Instruction, current: bool, width: int, *, indent: str, lit: bool = False
-) -> Row:
+def _instruction(view: View, item: Instruction, current: bool, width: int, *, indent: str, lit: bool = False) -> Row:
     raw = item.raw.hex(" ")
     if len(raw) > 20:
         raw = raw[:19] + "…"

@@ -26,7 +26,7 @@ _PARTS = {
 
 
 def panel(view: View, _before: View | None, width: int, supposed: ProcedureView | None = None) -> Panel:
-    """The procedure that this moment is about; without one, how the running handler will return and what `supposed` does."""
+    """The procedure that this moment is about; without one, how the handlers return and what `supposed` does."""
     found = view.procedure
     if found is None:
         return Panel("Delivery", (*_at_rest(view, width), *_supposed(view, supposed, width)))
@@ -38,7 +38,7 @@ def panel(view: View, _before: View | None, width: int, supposed: ProcedureView 
 
 
 def why(view: View) -> tuple[str, str]:
-    """The explanation of the step just performed (or of the one to come) and the manual's section; empty without one."""
+    """The explanation of the step just performed, or of the one to come, and the manual's section."""
     found = view.procedure
     if found is None or not found.steps:
         return "", ""
@@ -88,8 +88,10 @@ def _shutdown(found: ProcedureView, width: int) -> Rows:
 def _event(event: Event, chain: tuple[Link, ...]) -> list[Row]:
     vector = VECTORS[event.vector]
     rows = []
-    for link in chain:
-        rows.append(row(("because     ", Role.LABEL), (f"{link.name} met {link.fault} at “{link.step}”", Role.BAD)))
+    rows += [
+        row(("because     ", Role.LABEL), (f"{link.name} met {link.fault} at “{link.step}”", Role.BAD))
+        for link in chain
+    ]
     if event.source is Source.EXCEPTION:
         rows.append(row((f"vector {event.vector} · {vector.kind.value} · saves RIP {event.rip:#x}", Role.DIM)))
     else:

@@ -48,7 +48,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line. `lit`: the whole line is marked. `key`: what a person points at here (an address, a vector), for commands."""
+    """One line. `lit`: the whole line is marked.
+
+    `key`: what a person points at here (an address, a vector), for commands.
+    """
 
     spans: tuple[Span, ...] = ()
     lit: Role | None = None
@@ -65,7 +68,7 @@ Rows = tuple[Row, ...]
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel's content: its title, a note for the other end of the title bar, its rows, and the row to keep in sight."""
+    """A panel's content: its title, a note for the border, its rows, and the row to keep in sight."""
 
     title: str
     rows: Rows

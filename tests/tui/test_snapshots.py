@@ -1,0 +1,67 @@
+"""The screens as they look. A changed picture is either a mistake or is accepted with `pytest --snapshot-update`."""
+
+from collections.abc import Callable
+
+import pytest
+from textual.pilot import Pilot
+
+from idtviz.lab.session import LabSession
+from idtviz.tui.app import IdtvizApp
+
+MOMENTS = {
+    "page_fault": "#PF+15",
+    "breakpoint": "#BP:2+14",
+    "double_fault": "#DF+13",
+    "double_fault_no_ist": "end",
+    "keyboard": "irq1:9+17",
+}
+Compare = Callable[..., bool]
+
+
+def app_at(name: str, moment: str) -> IdtvizApp:
+    session = LabSession.open(name)
+    session.seek(moment)
+    return IdtvizApp(session)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+@pytest.mark.parametrize("name", MOMENTS)
+def test_the_screen_at_the_moment_that_the_scenario_is_about(
+    name: str, size: tuple[int, int], snap_compare: Compare
+) -> None:
+    assert snap_compare(app_at(name, MOMENTS[name]), terminal_size=size)
+
+
+def test_a_large_screen(snap_compare: Compare) -> None:
+    assert snap_compare(app_at("page_fault", "#PF+20"), terminal_size=(240, 70))
+
+
+def test_the_light_theme(snap_compare: Compare) -> None:
+    assert snap_compare(app_at("page_fault", "#PF+9"), terminal_size=(160, 48), press=["f2"])
+
+
+def test_the_help_of_a_panel(snap_compare: Compare) -> None:
+    assert snap_compare(app_at("page_fault", "#PF"), terminal_size=(100, 40), press=["2", "question_mark"])
+
+
+def test_a_gate_bit_by_bit(snap_compare: Compare) -> None:
+    assert snap_compare(app_at("page_fault", "#PF"), terminal_size=(120, 40), press=["5", "home", "enter"])
+
+
+def test_the_return_from_a_handler_is_stepped_like_the_way_in(snap_compare: Compare) -> None:
+    async def to_the_return(pilot: Pilot[None]) -> None:
+        await pilot.press("f")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.press("M", "M", "M", "M", "M")
+        await pilot.pause()
+
+    assert snap_compare(app_at("page_fault", "#PF+25"), terminal_size=(160, 48), run_before=to_the_return)
+
+
+def test_without_colour_the_signs_remain(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert snap_compare(app_at("double_fault", "#DF+5"), terminal_size=(160, 48))
+
+
+def test_the_gallery(snap_compare: Compare) -> None:
+    assert snap_compare(IdtvizApp(), terminal_size=(100, 30))
