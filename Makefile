@@ -45,7 +45,7 @@ scenarios: tools
 clean:
 	rm -rf $(VENV) .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 
-# The environment. Its pip is brought up to date first: dependency groups need pip 25.1, and Debian 12 has 23.0.
+# The environment. For the tests its pip is brought up to date: dependency groups need pip 25.1, Debian 12 has 23.0.
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -55,7 +55,6 @@ $(BIN)/python:
 	  echo "$(PYTHON) cannot make virtual environments: install its venv module" \
 	    "(Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .

@@ -55,7 +55,7 @@ def backs(name: str) -> list[float]:
     opened = Session.open(name)
     while opened.phase is not Phase.ENDED and opened.moment.instruction < 2000:
         opened.step()
-    times = []
+    times: list[float] = []
     while opened.moment > START and len(times) < BACKS:
         start = perf_counter()
         opened.back()

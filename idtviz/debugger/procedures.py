@@ -13,6 +13,7 @@ from idtviz.machine.delivery.event import GENERAL_PROTECTION, PAGE_FAULT, Event,
 from idtviz.machine.delivery.iret import LongReturn
 from idtviz.machine.delivery.long import Located, LongDelivery
 from idtviz.machine.delivery.procedure import Step
+from idtviz.machine.events import Delivered
 from idtviz.machine.memory import RehearsedMemory
 from idtviz.machine.pc import Machine
 from idtviz.machine.registers import Registers
@@ -68,6 +69,9 @@ class ProcedureView:
     chain: tuple[Link, ...] = ()
     """For an event that came out of failed deliveries: those, first to last."""
 
+    failed: Step | None = None
+    """The step in which the delivery before this one failed, while no step of this one has been performed."""
+
     @property
     def active(self) -> bool:
         """Whether some of its steps have been performed and it is still what the moment is about."""
@@ -76,7 +80,7 @@ class ProcedureView:
     @property
     def current(self) -> Step | None:
         """The step that was performed last."""
-        return self.steps[self.performed - 1] if self.performed and self.active else None
+        return self.steps[self.performed - 1] if self.performed and self.active else self.failed
 
 
 def under_way(machine: Machine, recording: Recording) -> ProcedureView | None:
@@ -86,8 +90,8 @@ def under_way(machine: Machine, recording: Recording) -> ProcedureView | None:
         whole = LongDelivery(activity.event, activity.before, RehearsedMemory(machine.memory, activity.before))
         whole.complete()
         coming = tuple(whole.steps[len(activity.steps) :])
-        chain = _chain(recording, activity.event)
-        return _delivery(Stage.UNDER_WAY, whole, tuple(activity.steps) + coming, len(activity.steps), chain)
+        steps, performed = tuple(activity.steps) + coming, len(activity.steps)
+        return _delivery(Stage.UNDER_WAY, whole, steps, performed, recording)
     if isinstance(activity, LongReturn):
         back = LongReturn(activity.before, RehearsedMemory(machine.memory, activity.before), activity.size)
         back.complete()
@@ -95,7 +99,7 @@ def under_way(machine: Machine, recording: Recording) -> ProcedureView | None:
         return _return(Stage.UNDER_WAY, back, tuple(activity.steps) + coming, len(activity.steps))
     done = machine.finished
     if isinstance(done, LongDelivery):
-        return _delivery(Stage.DONE, done, tuple(done.steps), len(done.steps), _chain(recording, done.event))
+        return _delivery(Stage.DONE, done, tuple(done.steps), len(done.steps), recording)
     if done is not None:
         return _return(Stage.DONE, done, tuple(done.steps), len(done.steps))
     return None
@@ -135,7 +139,7 @@ def suppose(machine: Machine, vector: int) -> ProcedureView:
 
 def _rehearsed(machine: Machine, event: Event, stage: Stage) -> ProcedureView:
     whole = machine.rehearse(event)
-    return _delivery(stage, whole, tuple(whole.steps), 0, ())
+    return _delivery(stage, whole, tuple(whole.steps), 0, None)
 
 
 def _pending(machine: Machine, registers: Registers) -> Event | None:
@@ -163,36 +167,41 @@ def _raised(registers: Registers, here: Instruction | None, operand: Walk | None
     return None
 
 
-def _chain(recording: Recording, event: Event) -> tuple[Link, ...]:
-    links: list[Link] = []
+def _failures(recording: Recording, event: Event) -> list[Delivered]:
+    """The failed deliveries that `event` came out of, first to last."""
+    found: list[Delivered] = []
     cause = event.caused_by
     while cause is not None and cause < len(recording.deliveries):
-        failed = recording.deliveries[cause]
-        if failed.fault is not None:
-            links.insert(0, Link(failed.event.name, failed.steps[-1].text, failed.fault.name))
-        cause = failed.event.caused_by
-    return tuple(links)
+        found.insert(0, recording.deliveries[cause])
+        cause = found[0].event.caused_by
+    return found
 
 
 def _delivery(
-    stage: Stage, found: LongDelivery, steps: tuple[Step, ...], performed: int, chain: tuple[Link, ...]
+    stage: Stage, found: LongDelivery, steps: tuple[Step, ...], performed: int, recording: Recording | None
 ) -> ProcedureView:
+    failures = _failures(recording, found.event) if recording is not None else []
+    links = [
+        Link(failure.event.name, failure.steps[-1].text, failure.fault.name)
+        for failure in failures
+        if failure.fault is not None
+    ]
     return ProcedureView(
-        stage,
-        found.event,
-        found.before,
-        found.after,
-        steps,
-        performed,
-        found.fault,
-        found.gate,
-        found.gate_address,
-        found.descriptor,
-        found.descriptor_address,
-        found.stack,
-        found.frame,
-        None,
-        chain,
+        stage=stage,
+        event=found.event,
+        before=found.before,
+        after=found.after,
+        steps=steps,
+        performed=performed,
+        fault=found.fault,
+        gate=found.gate,
+        gate_address=found.gate_address,
+        descriptor=found.descriptor,
+        descriptor_address=found.descriptor_address,
+        stack=found.stack,
+        frame=found.frame,
+        chain=tuple(links),
+        failed=failures[-1].steps[-1] if failures and not performed else None,
     )
 
 

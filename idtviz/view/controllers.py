@@ -7,7 +7,7 @@ from idtviz.debugger.view import View
 from idtviz.machine.chips.pic import why_waiting
 from idtviz.machine.chips.pic8259 import InitState, Pic8259State
 from idtviz.machine.chips.pit import CLK_HERTZ
-from idtviz.view.registers import flow, line, printable, sentence
+from idtviz.view.layout import flow, line, printable, sentence
 from idtviz.view.row import Panel, Role, Row, Rows, Span
 from idtviz.x86.flags import IF
 

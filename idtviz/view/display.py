@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idtviz.debugger.view import View
-from idtviz.view.registers import GUTTER, line
+from idtviz.view.layout import GUTTER, line
 from idtviz.view.row import Panel, Role, Row, Span
 
 

@@ -18,7 +18,7 @@ from idtviz.machine.events import (
     Returned,
     ShutDown,
 )
-from idtviz.view.registers import line, printable
+from idtviz.view.layout import line, printable
 from idtviz.view.row import Panel, Role, Row, Span
 from idtviz.x86.error_codes import PageFaultCode
 

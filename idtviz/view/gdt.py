@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from idtviz.debugger.view import View
-from idtviz.view.registers import Line, line, raw_bytes, sentence, structure, table, touched
+from idtviz.view.layout import Line, line, raw_bytes, sentence, structure, table, touched
 from idtviz.view.row import Panel, Role, Row, Rows, Span
 from idtviz.x86.addresses import MASK64
 from idtviz.x86.descriptors import TableEntry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idtviz.debugger.view import View
 from idtviz.machine.chips.pic import irq_of_vector
-from idtviz.view.registers import Line, line, printable, raw_bytes, sentence, structure, table, touched
+from idtviz.view.layout import Line, line, printable, raw_bytes, sentence, structure, table, touched
 from idtviz.view.row import Panel, Role, Rows, Span
 from idtviz.x86.descriptors import SegmentDescriptor, SystemDescriptor64
 from idtviz.x86.gates import Gate64

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from idtviz.debugger.procedures import ProcedureView, Stage
 from idtviz.debugger.view import View
-from idtviz.view.registers import Line, line, printable, sentence, table, touched
+from idtviz.view.layout import Line, line, printable, sentence, table, touched
 from idtviz.view.row import Panel, Role, Row, Rows, Span
 from idtviz.view.tss import slots
 from idtviz.x86.error_codes import PageFaultCode, describe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idtviz.debugger.view import TssView, View
 from idtviz.view.idt import name_of_vector
-from idtviz.view.registers import Line, printable, raw_bytes, sentence, structure, table, touched
+from idtviz.view.layout import Line, printable, raw_bytes, sentence, structure, table, touched
 from idtviz.view.row import Panel, Role, Row, Rows, Span
 from idtviz.x86.addresses import MASK64
 from idtviz.x86.tss import IST_OFFSETS, RSP_OFFSETS, Tss64

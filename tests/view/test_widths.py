@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from idtviz.debugger.view import View
 from idtviz.machine.events import Happened, Noted
 from idtviz.view import controllers, display, events, gdt, idt, registers, stack, timeline, tss
-from idtviz.view.registers import cut, printable
+from idtviz.view.layout import cut, printable
 from idtviz.view.row import Panel
 
 from .sessions import at

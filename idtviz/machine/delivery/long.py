@@ -159,7 +159,7 @@ class LongDelivery(Procedure):
         if event.error_code is not None:
             words.append((rules.PUSH_ERROR, "push error code", event.error_code))
         size = 8 * len(words)
-        frame = InterruptFrame64(
+        self.frame = InterruptFrame64(
             address=(pointer - size) & MASK64,
             error_code=event.error_code,
             rip=event.rip,
@@ -172,7 +172,6 @@ class LongDelivery(Procedure):
         for rule, text, value in words:
             pointer = (pointer - 8) & MASK64
             self.write(rule, text, pointer, value, 8, user=user)
-            self.frame = frame
             yield self.did(rule, text, f"{value:#x} → {pointer:x}")
 
     def _enter(self) -> Steps:
