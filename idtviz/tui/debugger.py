@@ -18,17 +18,16 @@ from idtviz.debugger.inputs import Keys
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.procedures import ProcedureView
 from idtviz.debugger.session import Phase, SessionError
-from idtviz.debugger.stops import AddressBreakpoint, EventBreakpoint, Reason
-from idtviz.debugger.view import View
-from idtviz.lab.lessons import narration
+from idtviz.debugger.stops import AddressBreakpoint, EventBreakpoint
 from idtviz.lab.session import LabSession
 from idtviz.machine.chips import scancodes
-from idtviz.tui.actions import ACTIONS, PANEL_HELP, PANELS, TABS
+from idtviz.tui.actions import ACTIONS, PANEL_HELP, PANELS
 from idtviz.tui.commands import CommandError, interpret, toggle
 from idtviz.tui.dialogs import Sheet, paragraphs
 from idtviz.tui.panel import RowsPanel
-from idtviz.view import code, controllers, delivery, display, events, gdt, idt, registers, stack, status, timeline, tss
-from idtviz.view.row import Panel, Role, Rows
+from idtviz.tui.picture import Picture
+from idtviz.view import gdt, idt, status, tss
+from idtviz.view.row import Panel
 from idtviz.x86.vectors import VECTORS, by_name
 
 WIDE = (150, 40)
@@ -73,15 +72,11 @@ class DebuggerScreen(Screen[None]):
     def __init__(self, session: LabSession) -> None:
         super().__init__()
         self.session = session
-        self._before: View | None = None
-        self._view: View = session.view
-        self._supposed: ProcedureView | None = None
+        self.picture = Picture(session, session.view)
         self._supposed_vector: int | None = None
         self._question: _Asked | None = None
-        self._message = ""
         self._playing: Timer | None = None
         self._watching: Timer | None = None
-        self._tab = "code"
 
     def compose(self) -> ComposeResult:
         yield RowsPanel("head")
@@ -119,76 +114,26 @@ class DebuggerScreen(Screen[None]):
     def _arrange(self) -> None:
         size = self.app.size
         wide = size.width >= WIDE[0] and size.height >= WIDE[1]
+        self.picture.wide = wide
         self.set_class(wide, "wide")
         self.set_class(not wide, "narrow")
         for name in PANELS:
-            shown = wide or name in (self._tab, "delivery")
+            shown = wide or name in (self.picture.tab, "delivery")
             self.query_one(f"#{name}", RowsPanel).display = shown
-        self.query_one("#left").display = wide or self._tab in ("code", "idt")
-        self.query_one("#right").display = wide or self._tab in ("registers", "stack")
-        self.query_one("#bottom").display = wide or self._tab in ("gdt", "tss", "pic", "display")
-        self.set_class(not wide and self._tab == "events", "log")
+        self.query_one("#left").display = wide or self.picture.tab in ("code", "idt")
+        self.query_one("#right").display = wide or self.picture.tab in ("registers", "stack")
+        self.query_one("#bottom").display = wide or self.picture.tab in ("gdt", "tss", "pic", "display")
+        self.set_class(not wide and self.picture.tab == "events", "log")
         self.call_after_refresh(self.draw)
-
-    @property
-    def wide(self) -> bool:
-        """Whether all panels are on the screen."""
-        return self.has_class("wide")
 
     # Drawing
 
     def draw(self) -> None:
         """Give every panel that is on the screen its rows."""
-        view, before = self._view, self._before
         with self.app.batch_update():
             for panel in self.query(RowsPanel):
-                if panel.display and panel.id in _DRAWN and all(parent.display for parent in panel.ancestors_with_self):
-                    panel.show(_DRAWN[panel.id](self, view, before, panel.columns))
-
-    def _narration(self, _view: View, _before: View | None, width: int) -> Panel:
-        why, source = delivery.why(self._view)
-        lesson = narration(self.session)
-        rows: Rows = ()
-        if self._message:
-            rows = paragraphs("", self._message, width, role=Role.WARNING)
-        elif lesson is not None and not (self._view.procedure and self._view.procedure.performed):
-            rows = paragraphs("", lesson.text, width, role=Role.SOURCE)
-        elif why:
-            rows = paragraphs("", f"{why} [{source}]", width, role=Role.SOURCE)
-        return Panel("", rows)
-
-    def _head(self, view: View, _before: View | None, width: int) -> Panel:
-        return status.head(view, self.session.setup.name, self._state(), width)
-
-    def _tabs(self, _view: View, _before: View | None, width: int) -> Panel:
-        names = [(str((place + 1) % 10), name) for place, name in enumerate(TABS)]
-        return status.tabs(names, TABS[PANELS.index(self._tab)], width)
-
-    def _state(self) -> str:
-        session = self.session
-        if session.phase is Phase.RUNNING:
-            return f"running · {session.progress.moment.instruction:,} instructions · Esc stops"
-        if session.stop.reason in (Reason.STEP, Reason.MOMENT, Reason.START):
-            return "stopped" if session.phase is Phase.STOPPED else "ended"
-        return str(session.stop.reason.value)
-
-    def _foot(self, _view: View, _before: View | None, width: int) -> Panel:
-        shown = [(action.keys.split(",")[0], action.label) for action in ACTIONS if action.footer]
-        return status.foot(shown, width)
-
-    def _events(self, view: View, before: View | None, width: int) -> Panel:
-        return events.panel(view, before, width, self.session.events, self.session.seen)
-
-    def _timeline(self, view: View, _before: View | None, width: int) -> Panel:
-        found = timeline.panel(view, width, self.session.frontier, self.session.events, self.session.seen)
-        return found if self.wide else Panel("", found.rows[:1])
-
-    def _code(self, view: View, before: View | None, width: int) -> Panel:
-        addresses = {item.address for item in self.session.breakpoints if isinstance(item, AddressBreakpoint)}
-        return code.panel(view, before, width, self.session.source, addresses)
-
-    def _delivery(self, view: View, before: View | None, width: int) -> Panel:
-        return delivery.panel(view, before, width, self._supposed)
+                if panel.id is not None and all(node.display for node in panel.ancestors_with_self):
+                    panel.show(self.picture.rows(panel.id, panel.columns))
 
     # Moving
 
@@ -196,7 +141,7 @@ class DebuggerScreen(Screen[None]):
         """Carry out a command: at once, or in the worker if it may take time."""
         if self.session.phase is Phase.RUNNING:
             return
-        self._message = ""
+        self.picture.message = ""
         if long:
             self._watching = self.set_interval(0.1, self._look_in)
             self._run(move)
@@ -227,16 +172,17 @@ class DebuggerScreen(Screen[None]):
     def _look_in(self) -> None:
         """While the worker runs only the status line moves."""
         head = self.query_one("#head", RowsPanel)
-        head.show(self._head(self._view, None, head.columns))
+        head.show(self.picture.rows("head", head.columns))
 
     def _arrived(self, error: str | None) -> None:
-        self._message = error or self.session.stop.text
+        self.picture.message = error or self.session.stop.text
         self.look_again()
 
     def look_again(self) -> None:
         """The session has moved: draw where it is now, and mark what differs from what was drawn before."""
-        self._before, self._view = self._view, self.session.view
-        self._supposed = self._suppose(self._supposed_vector)
+        picture = self.picture
+        picture.before, picture.view = picture.view, self.session.view
+        picture.supposed = self._suppose(self._supposed_vector)
         self.draw()
 
     def action_step(self) -> None:
@@ -298,21 +244,21 @@ class DebuggerScreen(Screen[None]):
         panel = self._focused() or self.query_one("#code", RowsPanel)
         found = panel.row
         if found is None or found.key is None or panel.id not in ("code", "idt"):
-            self._message = "Put the cursor on an instruction, or on a gate of the IDT, and press b there."
+            self.picture.message = "Put the cursor on an instruction, or on a gate of the IDT, and press b there."
         elif panel.id == "idt":
             item = EventBreakpoint(VECTORS[found.key].mnemonic, vector=found.key)
-            self._message = f"breakpoint on {item} {'set' if toggle(self.session, item) else 'taken away'}"
+            self.picture.message = f"breakpoint on {item} {'set' if toggle(self.session, item) else 'taken away'}"
         else:
             name = self.session.symbols.name(found.key) or f"{found.key:#x}"
             there = AddressBreakpoint(found.key, name)
-            self._message = f"breakpoint at {there} {'set' if toggle(self.session, there) else 'taken away'}"
+            self.picture.message = f"breakpoint at {there} {'set' if toggle(self.session, there) else 'taken away'}"
         self.draw()
 
     def action_run_to_cursor(self) -> None:
         panel = self._focused()
         found = panel.row if panel is not None and panel.id == "code" else None
         if found is None or found.key is None:
-            self._message = "Put the cursor on an instruction in the code panel first."
+            self.picture.message = "Put the cursor on an instruction in the code panel first."
             self.draw()
             return
         address = found.key
@@ -324,11 +270,11 @@ class DebuggerScreen(Screen[None]):
         if panel == "events" and key is not None:
             self._go_to_event(key)
         elif panel == "idt" and key is not None:
-            self.app.push_screen(Sheet(idt.detail(self._view, key)))
+            self.app.push_screen(Sheet(idt.detail(self.picture.view, key)))
         elif panel == "gdt" and key is not None:
-            self.app.push_screen(Sheet(gdt.detail(self._view, key)))
+            self.app.push_screen(Sheet(gdt.detail(self.picture.view, key)))
         elif panel == "tss":
-            self.app.push_screen(Sheet(tss.detail(self._view)))
+            self.app.push_screen(Sheet(tss.detail(self.picture.view)))
 
     def _go_to_event(self, index: int) -> None:
         if 0 <= index < len(self.session.events):
@@ -336,15 +282,15 @@ class DebuggerScreen(Screen[None]):
             self._move(lambda: self.session.seek(Moment(event.instruction, event.step)), long=True)
 
     def _suppose(self, vector: int | None) -> ProcedureView | None:
-        if vector is None or self._view.procedure is not None or self.session.machine.shut_down:
+        if vector is None or self.picture.view.procedure is not None or self.session.machine.shut_down:
             return None
         return self.session.suppose(vector)
 
     # Panels
 
     def action_panel(self, name: str) -> None:
-        if not self.wide and name != "delivery":
-            self._tab = name
+        if not self.picture.wide and name != "delivery":
+            self.picture.tab = name
             self._arrange()
         self.query_one(f"#{name}", RowsPanel).focus()
 
@@ -365,7 +311,7 @@ class DebuggerScreen(Screen[None]):
         panel = self._focused()
         if panel is not None and panel.row is not None:
             self.app.copy_to_clipboard(panel.row.text.strip())
-            self._message = "copied"
+            self.picture.message = "copied"
             self.draw()
 
     def action_light(self) -> None:
@@ -414,8 +360,10 @@ class DebuggerScreen(Screen[None]):
 
     def _look_ahead(self, vector: int) -> None:
         self._supposed_vector = vector
-        self._supposed = self._suppose(vector)
-        self._message = "" if self._supposed else "Something is under way here already: look at the delivery panel."
+        self.picture.supposed = self._suppose(vector)
+        self.picture.message = (
+            "" if self.picture.supposed else "Something is under way here already: look at the delivery panel."
+        )
         self.draw()
 
     def _close_line(self) -> None:
@@ -442,7 +390,7 @@ class DebuggerScreen(Screen[None]):
         try:
             move = interpret(text, self.session)
         except CommandError as error:
-            self._message = str(error)
+            self.picture.message = str(error)
             self.draw()
             return
         self._move(move, long=True)
@@ -451,7 +399,7 @@ class DebuggerScreen(Screen[None]):
         try:
             self._look_ahead(by_name(text.strip()).number)
         except ValueError as error:
-            self._message = str(error)
+            self.picture.message = str(error)
             self.draw()
 
     def _submit_keys(self, text: str) -> None:
@@ -459,34 +407,7 @@ class DebuggerScreen(Screen[None]):
         try:
             scancodes.encode(keys)
         except ValueError as error:
-            self._message = str(error)
+            self.picture.message = str(error)
             self.draw()
             return
         self._move(lambda: self.session.give(Keys(keys)))
-
-
-_Draw = Callable[[DebuggerScreen, View, View | None, int], Panel]
-
-
-def _plain(panel: Callable[[View, View | None, int], Panel]) -> _Draw:
-    """A panel that needs nothing but the views."""
-    return lambda _screen, view, before, width: panel(view, before, width)
-
-
-_DRAWN: dict[str | None, _Draw] = {
-    "head": DebuggerScreen._head,  # noqa: SLF001 -- this module's own
-    "tabs": DebuggerScreen._tabs,  # noqa: SLF001
-    "code": DebuggerScreen._code,  # noqa: SLF001
-    "delivery": DebuggerScreen._delivery,  # noqa: SLF001
-    "registers": _plain(registers.panel),
-    "stack": _plain(stack.panel),
-    "idt": _plain(idt.panel),
-    "gdt": _plain(gdt.panel),
-    "tss": _plain(tss.panel),
-    "pic": _plain(controllers.panel),
-    "display": _plain(display.panel),
-    "timeline": DebuggerScreen._timeline,  # noqa: SLF001
-    "events": DebuggerScreen._events,  # noqa: SLF001
-    "story": DebuggerScreen._narration,  # noqa: SLF001
-    "foot": DebuggerScreen._foot,  # noqa: SLF001
-}
