@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from idtviz.debugger.moment import Moment
-from idtviz.debugger.places import Place, PlaceKind
-from idtviz.lab.registers import register_value
-
-if TYPE_CHECKING:
-    from idtviz.lab.session import LabSession
+from idtviz.debugger.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,58 +27,3 @@ class Lesson:
     @property
     def is_question(self) -> bool:
         return self.ask is not None
-
-    def accepts(self, given: str, session: LabSession) -> bool:
-        """Whether `given` answers the question, numbers compared as numbers (`0x402` is `1026`)."""
-        wanted = self.answer if self.answer is not None else _value(self.value or "", session)
-        if wanted is None:
-            return False
-        number, other = _number(given), _number(wanted)
-        if number is not None and other is not None:
-            return number == other
-        return given.strip().casefold() == wanted.strip().casefold()
-
-
-def reached(lesson: Lesson, session: LabSession) -> Moment | None:
-    """When the lesson's place was reached in this run; None while it has not been, up to the frontier."""
-    place = lesson.place
-    if place.kind is PlaceKind.COUNT:
-        start: Moment | None = Moment(place.value)
-    elif place.kind is PlaceKind.ADDRESS:
-        start = session.passed(place)
-    elif place.kind is PlaceKind.END:
-        # A machine that waits for a key has said all it had to say, but time may go on: only the present counts.
-        return session.moment if session.machine.stuck or session.idle else None
-    else:
-        matching = [at for number, (at, event) in enumerate(session.recognised) if place.counts(event, number)]
-        start = matching[place.occurrence - 1] if len(matching) >= place.occurrence else None
-    return None if start is None else Moment(start.instruction, start.step + place.steps)
-
-
-def passed_lessons(session: LabSession) -> list[tuple[Moment, Lesson]]:
-    """The lessons whose places lie at or before the present moment, in the order in which they were reached."""
-    now = session.moment
-    found = [(at, lesson) for lesson in session.lessons if (at := reached(lesson, session)) is not None and at <= now]
-    return sorted(found, key=lambda pair: pair[0])
-
-
-def narration(session: LabSession) -> Lesson | None:
-    """What the scenario has to say at the present moment: the latest lesson whose place has been reached."""
-    found = passed_lessons(session)
-    return found[-1][1] if found else None
-
-
-def _value(name: str, session: LabSession) -> str | None:
-    what, _, field = name.partition(".")
-    if what == "register":
-        return hex(register_value(session.machine.cpu.registers(), field))
-    frame = session.view.frame
-    value = getattr(frame, field, None) if frame is not None else None
-    return None if value is None else hex(value)
-
-
-def _number(text: str) -> int | None:
-    try:
-        return int(text.strip().replace("_", ""), 0)
-    except ValueError:
-        return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
-from textual.app import App, ComposeResult
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import OptionList
@@ -12,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from idtviz.lab.library import Shipped, shipped
 from idtviz.lab.session import LabSession
+from idtviz.tui.actions import ACTIONS
 from idtviz.tui.debugger import DebuggerScreen
 
 STYLES = Path(__file__).with_name("idtviz.tcss")
@@ -55,6 +58,13 @@ class IdtvizApp(App[None]):
 
     def on_mount(self) -> None:
         self.push_screen(Gallery() if self._session is None else DebuggerScreen(self._session))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette holds every action of the debugger, beside Textual's own."""
+        if isinstance(screen, DebuggerScreen):
+            for action in ACTIONS:
+                yield SystemCommand(action.label, action.help, partial(screen.run_action, action.id))
+        yield from super().get_system_commands(screen)
 
 
 def run_session(path: str) -> None:

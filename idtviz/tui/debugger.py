@@ -175,7 +175,9 @@ class DebuggerScreen(Screen[None]):
         head.show(self.picture.rows("head", head.columns))
 
     def _arrived(self, error: str | None) -> None:
-        self.picture.message = error or self.session.stop.text
+        waits = "The guest waits in HLT. k types on its keyboard, i raises an interrupt, c goes on to the next tick."
+        idle = waits if self.session.idle and self.session.phase is Phase.STOPPED else ""
+        self.picture.message = error or self.session.stop.text or idle
         self.look_again()
 
     def look_again(self) -> None:

@@ -9,7 +9,7 @@ from idtviz.debugger.procedures import ProcedureView
 from idtviz.debugger.session import Phase
 from idtviz.debugger.stops import AddressBreakpoint, Reason
 from idtviz.debugger.view import View
-from idtviz.lab.lessons import narration
+from idtviz.lab.narration import narration
 from idtviz.lab.session import LabSession
 from idtviz.tui.actions import ACTIONS, PANELS, TABS
 from idtviz.tui.dialogs import paragraphs
