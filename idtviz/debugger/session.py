@@ -133,8 +133,9 @@ class Session:
     @property
     def idle(self) -> bool:
         """Whether the processor waits in HLT, and everything that the scenario has to say has been said."""
-        keyboard = self.machine.board.keyboard.state
-        return self.machine.halted and not self._recording.pending and not keyboard.typist
+        board = self.machine.board
+        coming = self._recording.pending or board.keyboard.state.typist or board.pic.intr
+        return self.machine.halted and not coming
 
     @property
     def view(self) -> View:
