@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from idtviz.cli.problems import refuse
-from idtviz.lab.preparation import prepare
 from idtviz.lab.problems import ScenarioError
+from idtviz.lab.session import LabSession
 
 
 def command(
@@ -16,9 +16,9 @@ def command(
 ) -> None:
     """Open the debugger on FILE."""
     try:
-        prepare(file)
+        session = LabSession.open(file)
     except ScenarioError as error:
         refuse(error)
     from idtviz.tui.app import run_session  # noqa: PLC0415 -- only a screen needs Textual
 
-    run_session(file)
+    run_session(session)

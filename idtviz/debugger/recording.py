@@ -23,6 +23,8 @@ class Recording:
         self.inputs: list[Recorded] = []
         self.recognised: list[tuple[Moment, Event]] = []
         """Each event, with the moment at which its delivery begins."""
+        self.rings: list[tuple[Moment, int]] = []
+        """Each change of ring: where it was first seen, and the new CPL."""
         self._hits: dict[int, list[Moment]] = {index: [] for index in range(len(script))}
         self._boundaries: dict[int, list[int]] = {}
         self._last_step: dict[int, int] = {}
@@ -35,8 +37,10 @@ class Recording:
         if isinstance(event, Delivered):
             self.deliveries.append(event)
 
-    def reach(self, at: Moment, *, boundary: bool) -> None:
+    def reach(self, at: Moment, cpl: int, *, boundary: bool) -> None:
         """The frontier moves to `at`. `boundary`: no delivery or return is under way there."""
+        if not self.rings or self.rings[-1][1] != cpl:
+            self.rings.append((at, cpl))
         self.frontier = at
         if at.step:
             self._last_step[at.instruction] = at.step
@@ -142,6 +146,7 @@ class Recording:
         self.deliveries = [event for event in self.events if isinstance(event, Delivered)]
         self.inputs = [recorded for recorded in self.inputs if recorded.moment <= at]
         self.recognised = [(start, event) for start, event in self.recognised if start < at]
+        self.rings = [(start, cpl) for start, cpl in self.rings if start <= at]
         for index, hits in self._hits.items():
             self._hits[index] = [hit for hit in hits if hit <= at]
         for table in (self._boundaries, self._last_step):

@@ -71,6 +71,11 @@ class Session(Traveller):
         return self._recording.inputs
 
     @property
+    def rings(self) -> Sequence[tuple[Moment, int]]:
+        """Each change of ring up to the frontier: where it was first seen, and the new CPL."""
+        return self._recording.rings
+
+    @property
     def recognised(self) -> Sequence[tuple[Moment, Event]]:
         """Each event up to the frontier, with the moment at which its delivery begins."""
         return self._recording.recognised

@@ -148,7 +148,7 @@ class Traveller:
     def _discover(self, at: Moment) -> None:
         machine, recording = self.machine, self._recording
         activity = machine.activity
-        recording.reach(at, boundary=activity is None and not machine.halted)
+        recording.reach(at, machine.cpu.cpl, boundary=activity is None and not machine.halted)
         if isinstance(activity, LongDelivery):
             recording.recognise(Moment(at.instruction, at.step - len(activity.steps)), activity.event)
         if recording.script:

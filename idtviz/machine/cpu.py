@@ -250,6 +250,12 @@ class Cpu:
         self._state.eip = value
 
     @property
+    def cpl(self) -> int:
+        """The current privilege level, 0 to 3."""
+        level: int = self._state.hflags & 3
+        return level
+
+    @property
     def interrupts_enabled(self) -> bool:
         """IF is set and no STI or MOV SS shadow holds interrupts off."""
         return bool(self._state.eflags & flags.IF) and not self._state.hflags & _SHADOW

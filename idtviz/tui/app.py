@@ -67,9 +67,9 @@ class IdtvizApp(App[None]):
         yield from super().get_system_commands(screen)
 
 
-def run_session(path: str) -> None:
-    """Open the debugger on a scenario, an ELF kernel, or a shipped scenario's name. Raises ScenarioError."""
-    IdtvizApp(LabSession.open(path)).run()
+def run_session(session: LabSession) -> None:
+    """Open the debugger on a session."""
+    IdtvizApp(session).run()
 
 
 def run_gallery() -> None:

@@ -92,7 +92,7 @@ def _events(picture: Picture, width: int) -> Panel:
 
 def _timeline(picture: Picture, width: int) -> Panel:
     session = picture.session
-    found = timeline.panel(picture.view, width, session.frontier, session.events, session.seen)
+    found = timeline.panel(picture.view, width, session.frontier, session.events, session.seen, session.rings)
     return found if picture.wide else Panel("", found.rows[:1])
 
 

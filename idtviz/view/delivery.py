@@ -58,6 +58,8 @@ def headline(found: ProcedureView) -> str:
 
 def _procedure(view: View, found: ProcedureView, width: int) -> Rows:
     stage = _STAGES[found.stage] if found.event or found.stage is not Stage.DONE else "returned"
+    if found.stage is Stage.DONE and found.fault is not None:
+        stage = "failed"
     count = f"check {found.performed} of {len(found.steps)}" if found.stage is Stage.UNDER_WAY else stage
     rows = [_spread([Span(headline(found), Role.TITLE)], [Span(count, Role.LABEL)], width)]
     if found.event is not None:
@@ -80,7 +82,7 @@ def _shutdown(found: ProcedureView, width: int) -> Rows:
     for number, link in enumerate(links, 1):
         text = f"  {number}. {link.name}: its delivery met {link.fault} at “{link.step}”"
         rows.append(row((text[:width], Role.TEXT)))
-    rows.append(row(("  A fault while #DF is being delivered leaves nothing to try.", Role.TEXT)))
+    rows.append(row(("  A fault on top of #DF: nothing is left to try.", Role.TEXT)))
     rows.append(Row())
     return tuple(rows)
 

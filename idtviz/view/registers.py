@@ -24,11 +24,15 @@ def panel(view: View, before: View | None, width: int) -> Panel:
         _whole("rip", now.rip, None if old is None else old.rip, width, view.name(now.rip)),
         *_flags(now, old, width),
         *_segments(now, old, width),
-        *_bits("cr0", Cr0(now.cr0), None if old is None else old.cr0, width),
-        _whole("cr2", now.cr2, None if old is None else old.cr2, width),
-        _whole("cr3", now.cr3, None if old is None else old.cr3, width),
-        *_bits("cr4", Cr4(now.cr4), None if old is None else old.cr4, width),
-        *_bits("efer", Efer(now.efer), None if old is None else old.efer, width),
+        *flow(_bits("cr0", Cr0(now.cr0), None if old is None else old.cr0), width),
+        *_pair(now, old, width),
+        *flow(
+            (
+                *_bits("cr4", Cr4(now.cr4), None if old is None else old.cr4),
+                *_bits("efer", Efer(now.efer), None if old is None else old.efer),
+            ),
+            width,
+        ),
     ]
     return Panel("Registers", tuple(rows), f"{view.mode} mode · ring {now.cpl}")
 
@@ -78,15 +82,23 @@ def _segments(now: Registers, old: Registers | None, width: int) -> Rows:
     return flow(cells, width, indent=0, gap=3)
 
 
-def _bits(name: str, value: Structure, old: int | None, width: int) -> Rows:
-    cells = _valued(name, value.value, old is not None and old != value.value)
-    return flow((*cells, *(Span(bit) for bit in value.names())), width)
+def _pair(now: Registers, old: Registers | None, width: int) -> Rows:
+    """CR2 and CR3, side by side where there is room."""
+    cells = [
+        _cell(name, getattr(now, name), old is not None and getattr(old, name) != getattr(now, name))
+        for name in ("cr2", "cr3")
+    ]
+    if width >= GUTTER + 2 * _CELL:
+        return (line(width, *cells[0], *cells[1]),)
+    return tuple(line(width, *cell) for cell in cells)
+
+
+def _bits(name: str, value: Structure, old: int | None) -> tuple[Span, ...]:
+    """A register's value, and the names of the bits that are set."""
+    return (*_valued(name, value.value, old is not None and old != value.value), *map(Span, value.names()))
 
 
 def _valued(name: str, value: int, differs: bool) -> tuple[Span, ...]:
     if differs:
         return Span(name, Role.LABEL), Span(f"{value:x} ●", Role.CHANGED)
     return Span(name, Role.LABEL), Span(f"{value:x}", Role.VALUE)
-
-
-# What all panels share

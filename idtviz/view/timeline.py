@@ -13,21 +13,29 @@ from idtviz.view.row import Panel, Role, Row, Span, row
 _RANK = {"✗": 6, "x": 5, "n": 4, "s": 3, "i": 2, "r": 1, "h": 0}
 _ROLES = {"✗": Role.BAD, "x": Role.BAD, "i": Role.GOOD, "n": Role.GOOD, "s": Role.WARNING, "r": Role.DIM, "h": Role.DIM}
 _RINGS = {0: "█", 1: "▓", 2: "▒", 3: "░"}
-_NUMBERS = {sign: number for number, sign in _RINGS.items()}
-_UNKNOWN = "·"
 _LEGEND = "█ ring 0  ░ ring 3"
 _Column = Callable[[int], int]
 
 
-def panel(view: View, width: int, frontier: Moment, events: Sequence[Happened], seen: int) -> Panel:
-    """Marks of what happened, the rings, and the present; every row has exactly `width` columns."""
+def panel(
+    view: View,
+    width: int,
+    frontier: Moment,
+    events: Sequence[Happened],
+    seen: int,
+    rings: Sequence[tuple[Moment, int]],
+) -> Panel:
+    """Marks of what happened, the rings, and the present; every row has exactly `width` columns.
+
+    `rings`: each change of ring, where it was first seen, and the new CPL.
+    """
     end = max(frontier.instruction, view.moment.instruction, 1)
 
     def column(instruction: int) -> int:
         return min(width - 1, instruction * (width - 1) // end)
 
     here = column(view.moment.instruction)
-    rows = [_marks(events, width, column(frontier.instruction), column), _rings(view, events, width, column)]
+    rows = [_marks(events, width, column(frontier.instruction), column), _rings(rings, width, column)]
     depth = _depths(events, width, column)
     if depth is not None:
         rows.append(depth)
@@ -68,33 +76,15 @@ def _grouped(cells: Sequence[str]) -> list[Span]:
     return spans
 
 
-def _rings(view: View, events: Sequence[Happened], width: int, column: _Column) -> Row:
-    """The ring at each column, the innermost where there were several; a dot where the events do not tell."""
-    cells = [""] * width
-    ring: int | None = None  # behind the last event
-    last = 0
-    for event in events:
-        if not isinstance(event, Delivered | Returned):
-            continue
-        place = column(event.instruction)
-        before = event.origin.cpl if ring in (None, event.origin.cpl) else None
-        if ring is None and before:
-            before = None  # every machine starts in ring 0: the way out of it left no event
-        _fill(cells, last, place, before)
-        ring = event.to.cpl if event.to is not None else event.origin.cpl
-        _fill(cells, place, place + 1, min(ring, event.origin.cpl))
-        last = place
-    _fill(cells, last, width, view.registers.cpl if ring is None else ring)
-    return row(Span("".join(cells), Role.VALUE))
-
-
-def _fill(cells: list[str], start: int, end: int, ring: int | None) -> None:
-    """Say `ring` for the columns from `start` to before `end`; an inner ring that stands there stays."""
-    for place in range(start, end):
-        if ring is None:
-            cells[place] = cells[place] or _UNKNOWN
-        elif cells[place] in ("", _UNKNOWN) or ring < _NUMBERS[cells[place]]:
-            cells[place] = _RINGS[ring]
+def _rings(rings: Sequence[tuple[Moment, int]], width: int, column: _Column) -> Row:
+    """The ring at each column, the outermost where there were several: the marks above tell of visits to ring 0."""
+    outermost = [0] * width
+    for place, (start, ring) in enumerate(rings):
+        following = rings[place + 1][0] if place + 1 < len(rings) else None
+        end = width - 1 if following is None else column(following.instruction)
+        for cell in range(column(start.instruction), min(end, width - 1) + 1):
+            outermost[cell] = max(outermost[cell], ring)
+    return row(Span("".join(_RINGS[ring] for ring in outermost), Role.VALUE))
 
 
 def _depths(events: Sequence[Happened], width: int, column: _Column) -> Row | None:

@@ -10,7 +10,7 @@ def test_registers_stand_in_two_columns_where_they_fit():
     view = at("page_fault", "#PF").view
     assert "rdi 0000000000600000  " in registers.panel(view, None, 48).rows[5].text
     assert registers.panel(view, None, 48).rows[2].text == "  rcx 0000000000000000  r10 0000000000000000"
-    assert len(registers.panel(view, None, 38).rows) == len(registers.panel(view, None, 48).rows) + 9
+    assert len(registers.panel(view, None, 38).rows) > len(registers.panel(view, None, 48).rows) + 8
 
 
 def test_a_register_that_changed_bears_a_mark():
@@ -104,19 +104,20 @@ def test_the_timeline_has_the_width_of_the_screen_and_marks_events():
     session = at("page_fault", "end")
     session.seek("#PF")
     for width in (20, 80, 158):
-        panel = timeline.panel(session.view, width, session.frontier, session.events, session.seen)
+        panel = timeline.panel(session.view, width, session.frontier, session.events, session.seen, session.rings)
         assert {len(row.text) for row in panel.rows} == {width}
     marks, rings, cursor = (row.text for row in panel.rows)
     here = cursor.index("▲")
     assert marks[here] == "x"
     assert marks.count("x") == 3
     assert marks.count("s") == 1
-    assert rings[here] == "█"
-    assert rings[0] == "·"
+    assert rings[here] == "░"
+    assert rings[0] == "█"
+    assert rings[-1] == "█"
     assert timeline.instruction_at(here, 158, session.frontier) <= session.moment.instruction
 
 
 def test_a_timeline_of_nothing_is_drawn():
     session = at("page_fault", "0")
-    panel = timeline.panel(session.view, 40, session.frontier, session.events, session.seen)
+    panel = timeline.panel(session.view, 40, session.frontier, session.events, session.seen, session.rings)
     assert {len(row.text) for row in panel.rows} == {40}

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idtviz.debugger.moment import Moment
 from idtviz.debugger.view import View
 from idtviz.machine.events import Happened, Noted
 from idtviz.view import controllers, display, events, gdt, idt, registers, stack, timeline, tss
@@ -59,12 +60,15 @@ def test_no_row_is_wider_than_its_panel(place, width):
     fits(tss.detail_in(view, width), width)
 
 
+RINGS = ((Moment(0), 0), (Moment(40), 3), (Moment(60, 5), 0))
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.sampled_from(PLACES), st.integers(10, 240), st.data())
 def test_every_row_of_the_timeline_has_exactly_its_width(place, width, data):
     view, _, happened, _ = moments(*place)
     known = data.draw(st.integers(0, len(happened)))
-    panel = timeline.panel(view, width, view.moment, happened[:known], known)
+    panel = timeline.panel(view, width, view.moment, happened[:known], known, RINGS)
     assert {len(row.text) for row in panel.rows} == {width}
 
 
