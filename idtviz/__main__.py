@@ -1,6 +1,6 @@
 """`python -m idtviz`."""
 
-from idtviz.cli.main import run
+from idtviz.cli.start import start
 
 if __name__ == "__main__":
-    run()
+    start()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from idtviz.cli.problems import refuse
+from idtviz.cli.start import importing
 from idtviz.lab.problems import ScenarioError
 from idtviz.lab.session import LabSession
 
@@ -19,6 +20,6 @@ def command(
         session = LabSession.open(file)
     except ScenarioError as error:
         refuse(error)
-    from idtviz.tui.app import run_session  # noqa: PLC0415 -- only a screen needs Textual
-
+    with importing():
+        from idtviz.tui.app import run_session  # noqa: PLC0415 -- only a screen needs Textual
     run_session(session)

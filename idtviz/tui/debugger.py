@@ -77,6 +77,7 @@ class DebuggerScreen(Screen[None]):
         self._question: _Asked | None = None
         self._playing: Timer | None = None
         self._watching: Timer | None = None
+        self._arranged: tuple[bool, str] | None = None
 
     def compose(self) -> ComposeResult:
         yield RowsPanel("head")
@@ -104,7 +105,6 @@ class DebuggerScreen(Screen[None]):
     def on_mount(self) -> None:
         for name in ("head", "tabs", "story", "foot", "timeline"):
             self.query_one(f"#{name}", RowsPanel).can_focus = False
-        self._arrange()
 
     # Layout
 
@@ -112,8 +112,13 @@ class DebuggerScreen(Screen[None]):
         self._arrange()
 
     def _arrange(self) -> None:
+        """Show the panels that there is room for."""
         size = self.app.size
         wide = size.width >= WIDE[0] and size.height >= WIDE[1]
+        self.call_after_refresh(self.draw)
+        if self._arranged == (wide, self.picture.tab):
+            return
+        self._arranged = (wide, self.picture.tab)
         self.picture.wide = wide
         self.set_class(wide, "wide")
         self.set_class(not wide, "narrow")
@@ -124,7 +129,6 @@ class DebuggerScreen(Screen[None]):
         self.query_one("#right").display = wide or self.picture.tab in ("registers", "stack")
         self.query_one("#bottom").display = wide or self.picture.tab in ("gdt", "tss", "pic", "display")
         self.set_class(not wide and self.picture.tab == "events", "log")
-        self.call_after_refresh(self.draw)
 
     # Drawing
 
