@@ -111,12 +111,20 @@ def _builder(section: MachineSection, image: boot.Image) -> Callable[[], Machine
 
 
 def _from_scenario(path: Path, name: str) -> Prepared:
-    scenario, text = scenario_file.load(path, name)
+    problems: list[Problem] = []
+    try:
+        scenario, text = scenario_file.load(path, name)
+    except scenario_file.MalformedError as error:
+        if error.rest is None:
+            raise
+        scenario, text, problems = error.rest, error.text, list(error.problems)
     check = _Check(path.parent, scenario, text)
     image, symbols = check.image()
     sources = check.sources()
     scripted = check.inputs(symbols)
     lessons = check.lessons(symbols)
+    if problems:
+        raise ScenarioError(problems + check.problems)
     if check.problems or image is None or symbols is None:
         raise ScenarioError(check.problems)
     setup = Setup(path.name, _builder(scenario.machine, image), symbols, scripted)

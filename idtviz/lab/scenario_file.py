@@ -32,6 +32,13 @@ _EXPECTED = {
 }
 
 
+_STAND_INS: dict[str, dict[str, Any]] = {
+    "input": {"at": "0", "nmi": True},
+    "lesson": {"at": "0", "say": "-"},
+    "expect": {"screen": "-"},
+}
+
+
 class ScenarioText:
     """The text of a scenario file, and in which line what stands."""
 
@@ -43,6 +50,15 @@ class ScenarioText:
     def problem(self, path: toml_lines.Path, message: str) -> Problem:
         """A complaint about what stands at `path`."""
         return Problem(self.file, toml_lines.line_of(self.lines, path), message)
+
+
+class MalformedError(ScenarioError):
+    """A scenario that breaks its format. `rest` is what is left of it without that, for further checks, if anything."""
+
+    def __init__(self, problems: list[Problem], rest: Scenario | None, text: ScenarioText) -> None:
+        super().__init__(problems)
+        self.rest = rest
+        self.text = text
 
 
 def load(path: Path, file: str) -> tuple[Scenario, ScenarioText]:
@@ -62,7 +78,37 @@ def load(path: Path, file: str) -> tuple[Scenario, ScenarioText]:
         return Scenario.model_validate(content), text
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=True, include_input=True)
-        raise ScenarioError([_problem(text, detail) for detail in details]) from error
+        raise MalformedError([_problem(text, detail) for detail in details], _rest(content, details), text) from error
+
+
+def _rest(content: dict[str, Any], details: list[ErrorDetails]) -> Scenario | None:
+    """The scenario without what is malformed: keys left out, entries of lists replaced so that the others keep their
+    places. None where too little is left.
+    """
+    for detail in details:
+        location = detail["loc"]
+        if len(location) > 1 and location[0] in _STAND_INS and isinstance(location[1], int):
+            entries = content[str(location[0])]
+            entry = entries[location[1]]
+            at = entry.get("at") if isinstance(entry, dict) else None
+            stand_in = _STAND_INS[str(location[0])]
+            entries[location[1]] = stand_in | ({"at": at} if isinstance(at, str) and "at" in stand_in else {})
+        else:
+            _leave_out(content, location)
+    content.setdefault("title", "untitled")
+    try:
+        return Scenario.model_validate(content)
+    except ValidationError:
+        return None
+
+
+def _leave_out(content: Any, location: tuple[int | str, ...]) -> None:
+    for part in location[:-1]:
+        if not isinstance(content, dict) or part not in content:
+            return
+        content = content[part]
+    if isinstance(content, dict) and location:
+        content.pop(location[-1], None)
 
 
 def _parse(text: ScenarioText) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_every_problem_is_listed_at_once(tmp_path):
     text = GOOD.replace("title", "titel").replace("1 MiB", "1 MB") + "[[input]]\nirq = 77\nat = 'x'\ncolour = 1\n"
     found = problems(write(tmp_path, text))
     assert [problem.line for problem in found] == sorted(problem.line for problem in found)
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 def test_problems_of_files_and_of_moments_are_listed_together(tmp_path):
