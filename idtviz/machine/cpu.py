@@ -14,12 +14,13 @@ from enum import Enum
 import unicorn
 from unicorn import x86_const
 
-from idtviz.machine import layout
+from idtviz.machine import layout, operands
 from idtviz.machine.engine import EngineError, Snapshot, open_engine
-from idtviz.machine.memory import PAGE, Memory
+from idtviz.machine.memory import PAGE, LinearMemory, Memory
 from idtviz.machine.registers import Registers, Segment, Table
 from idtviz.x86 import control, flags
-from idtviz.x86.addresses import MASK64
+from idtviz.x86.addresses import MASK64, is_canonical
+from idtviz.x86.error_codes import PageFaultCode
 from idtviz.x86.vectors import VECTORS
 
 ReadPort = Callable[[int, int], int]
@@ -85,6 +86,7 @@ class Cpu:
         self._stopped_after: int | None = None
         self._hook_error: BaseException | None = None
         self._held_rip: int | None = None
+        self._fetch_failed = False
         self._breakpoints: dict[int, int] = {}
         self._start = self._uc.emu_start
         self._map(memory)
@@ -117,8 +119,68 @@ class Cpu:
 
     def run(self, count: int) -> int:
         """Run at most `count` instructions; returns how many completed. Look at `trap` for what stopped it."""
+        cr2: int = self._state.cr[2]
+        completed = self._run(count)
+        if self._trap is None or not self._fetching():
+            return completed
+        # The engine translates ahead of what it runs: nothing was begun where the fetch failed, and what lies in front
+        # of it on the page has still to be run. A fetch behind the last instruction asked for has not been tried yet.
+        completed += 1
+        start = self._start_of_unfetched()
+        if completed == count or start != self._state.eip:
+            self._trap = None
+            self._state.cr[2] = cr2
+        if completed < count and start != self._state.eip:
+            completed += self._run_up_to(start, count - completed)
+        return completed
+
+    def _fetching(self) -> bool:
+        """Whether what stopped the engine is the fetch of an instruction, and not its execution."""
+        trap, state = self._trap, self._state
+        assert trap is not None
+        if trap.kind is not TrapKind.EXCEPTION:
+            return False
+        if trap.vector == _PROTECTION:
+            return not is_canonical(state.eip)
+        if trap.vector == _UNDEFINED_OPCODE:
+            return self._fetch_failed
+        if trap.vector != _PAGE_FAULT:
+            return False
+        if state.efer & control.EFER_NXE or state.cr[4] & control.CR4_SMEP:
+            return bool(trap.error_code & PageFaultCode.fetch.mask)
+        # Without these the error code does not tell. A fetch fails at RIP, or where the next page begins.
+        ahead: int = state.cr[2] - (state.segs[1].base + state.eip)
+        return ahead == 0 or (0 < ahead < PAGE and state.cr[2] % PAGE == 0)
+
+    def _start_of_unfetched(self) -> int:
+        """RIP of the instruction that could not be fetched: the one at RIP now, or a later one on its page."""
+        trap, state = self._trap, self._state
+        assert trap is not None
+        rip: int = state.eip
+        base: int = state.segs[1].base
+        length = state.cr[2] - (rip + base)
+        if trap.vector != _PAGE_FAULT or not 0 < length <= PAGE:
+            return rip
+        registers = self.registers()
+        raw = LinearMemory(self._memory, registers).peek(rip + base, length)
+        return rip if raw is None else rip + operands.whole_instructions(raw, registers)
+
+    def _run_up_to(self, stop: int, count: int) -> int:
+        """Run to the instruction at `stop`, which ends the translated block."""
+        self._uc.ctl_set_exits([stop])
+        completed = self._run(count)
+        self._uc.ctl_set_exits([])
+        self.forget_code(self._state.segs[1].base + stop, 1)
+        if self._trap is not None and self._trap.kind is TrapKind.HALT and self._state.eip == stop:
+            # The engine ends a run at an exit address by the code that performs HLT; nothing was begun there.
+            self._trap = None
+            return completed + 1
+        return completed
+
+    def _run(self, count: int) -> int:
         self._trap = None
         self._stopped_after = None
+        self._fetch_failed = False
         try:
             self._start(self._state.eip, 0, 0, count)
         except EngineError as error:
@@ -195,6 +257,7 @@ class Cpu:
     def _trap_of(self, error: EngineError) -> Trap:
         """An engine error, as the exception that a processor raises there."""
         self._exception.old_exception = -1
+        self._fetch_failed = error.errno != unicorn.UC_ERR_INSN_INVALID
         if error.errno in _UNDEFINED:
             return Trap(TrapKind.EXCEPTION, _UNDEFINED_OPCODE)
         raise error
@@ -438,7 +501,7 @@ _EFER = 0xC0000080
 _TSC_AUX = 0xC0000103
 _SYSENTER_CS = 0x174
 _ENABLED = True
-_DEBUG, _UNDEFINED_OPCODE, _PROTECTION = 1, 6, 13
+_DEBUG, _UNDEFINED_OPCODE, _PROTECTION, _PAGE_FAULT = 1, 6, 13, 14
 _SINGLE_STEP = 1 << 14  # DR6.BS
 # A fetch from the empty bus reads FF FF: an undefined opcode.
 _UNDEFINED = (unicorn.UC_ERR_INSN_INVALID, unicorn.UC_ERR_FETCH_PROT, unicorn.UC_ERR_FETCH_UNMAPPED)

@@ -50,9 +50,18 @@ def _decoder(bits: int) -> Any:
 
 def _decode(raw: bytes, at: Registers) -> Any:
     """Capstone's instruction, or None where it knows none."""
+    return next(_decoder(_mode(at)).disasm(raw, at.rip, 1), None)
+
+
+def _mode(at: Registers) -> int:
     wide = capstone.CS_MODE_32 if at.cs.flags & at.cs.CODE_32 else capstone.CS_MODE_16
-    mode = capstone.CS_MODE_64 if at.mode == "long" else wide
-    return next(_decoder(mode).disasm(raw, at.rip, 1), None)
+    mode: int = capstone.CS_MODE_64 if at.mode == "long" else wide
+    return mode
+
+
+def whole_instructions(raw: bytes, at: Registers) -> int:
+    """How many bytes at the start of `raw`, the code at RIP, are whole instructions."""
+    return sum(size for _, size, _, _ in _decoder(_mode(at)).disasm_lite(raw, at.rip))
 
 
 def memory_operands(raw: bytes, at: Registers) -> tuple[Operand, ...]:
