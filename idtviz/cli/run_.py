@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from idtviz.cli.importing import importing
 from idtviz.cli.problems import refuse
-from idtviz.cli.start import importing
 from idtviz.lab.problems import ScenarioError
 from idtviz.lab.session import LabSession
 
