@@ -19,7 +19,6 @@ class Reason(Enum):
     PAUSED = "paused"
     LIMIT = "limit"
     HALTED = "halted"
-    IDLE = "idle"
     SHUTDOWN = "shutdown"
     ENDLESS_FAULT = "endless fault"
     UNSUPPORTED = "unsupported"

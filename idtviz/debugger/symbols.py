@@ -75,11 +75,6 @@ class Symbols:
         place = bisect.bisect_right(self._line_addresses, address) - 1
         return self._lines[place] if place >= 0 else None
 
-    def addresses_of_line(self, file: str, number: int) -> list[int]:
-        """Where the code of a source line begins."""
-        found = (line for line in self._lines if line is not None)
-        return [line.address for line in found if line.number == number and line.file == file]
-
 
 def from_elf(raw: bytes) -> Symbols:
     """The symbols and lines of an ELF file; what cannot be read is left out: a file without them still runs."""

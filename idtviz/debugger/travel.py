@@ -20,8 +20,9 @@ from idtviz.machine.pc import Machine
 
 SEARCH_LIMIT = 100_000_000
 """Ticks of virtual time for which a place is looked for."""
+ENDLESS = 400
+"""Delivery steps without an instruction that completes, after which a fault counts as endless."""
 _SLICE = 250_000  # instructions between two looks at whether someone wants to pause
-_ENDLESS = 400  # delivery steps without an instruction that completes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Traveller:
             self._run(returned, exits={resume})
 
     def _guard_endless(self) -> None:
-        if self.machine.step >= _ENDLESS:
+        if self.machine.step >= ENDLESS:
             text = f"{self.machine.step} delivery steps in a row, and no instruction completes any more"
             raise Interrupted(Stop(Reason.ENDLESS_FAULT, text))
 

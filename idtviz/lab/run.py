@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from idtviz.debugger.disassembly import disassemble
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.stops import Reason, Stop
+from idtviz.debugger.travel import ENDLESS
 from idtviz.lab.expectations import Expectations, Outcome
 from idtviz.lab.session import LabSession
 from idtviz.machine.delivery.event import Source
@@ -16,7 +17,6 @@ from idtviz.machine.instructions import fetch
 
 DEFAULT_LIMIT = 100_000_000
 """Instructions after which a run stops anyway. Time spent in HLT has the same limit, so that every run ends."""
-_ENDLESS = 400
 
 _ENDS = {
     Reason.HALTED: "halted",
@@ -97,7 +97,7 @@ class _Run:
 
     def _satisfied(self) -> bool:
         machine = self.session.machine
-        if not self.session.idle or machine.stuck or machine.board.pic.intr:
+        if not self.session.idle or machine.stuck:
             return False
         return self.expectations.hold(machine)
 
@@ -129,7 +129,7 @@ class _Run:
     def _step_through(self, told: Callable[[Begun], None]) -> tuple[str, str]:
         session, machine = self.session, self.session.machine
         while not self._out_of_time():
-            if machine.step >= _ENDLESS:
+            if machine.step >= ENDLESS:
                 stop = session.run(stop_when=lambda: True)
                 if stop.reason in _ENDS:
                     return _ENDS[stop.reason], stop.text

@@ -82,8 +82,3 @@ def row(*parts: str | Span | tuple[str, Role], lit: Role | None = None, key: int
         part if isinstance(part, Span) else Span(part) if isinstance(part, str) else Span(*part) for part in parts
     )
     return Row(spans, lit, key)
-
-
-def hexadecimal(value: int, digits: int = 0) -> str:
-    """`0x1f`, or with leading zeros and no prefix where `digits` is given."""
-    return f"{value:0{digits}x}" if digits else f"{value:#x}"
