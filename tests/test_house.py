@@ -50,7 +50,8 @@ def imported_by(*arguments: str) -> set[str]:
 
 
 def test_x86_needs_no_package_but_python() -> None:
-    modules = [f"idtviz.x86.{path.stem}" for path in sorted((ROOT / "idtviz/x86").glob("[!_]*.py"))]
+    files = sorted((ROOT / "idtviz/x86").rglob("[!_]*.py"))
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
     found = python("-c", f"import sys, {', '.join(modules)}; print(*sys.modules)").split()
     assert not {name.partition(".")[0] for name in found} & set(FOREIGN)
     assert not [name for name in found if name.startswith("idtviz.") and not name.startswith("idtviz.x86")]

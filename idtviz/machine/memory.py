@@ -9,7 +9,8 @@ from collections.abc import Callable
 from idtviz.machine.registers import Registers
 from idtviz.machine.unsupported import UnsupportedError
 from idtviz.x86 import paging
-from idtviz.x86.addresses import MASK64, is_canonical
+from idtviz.x86.addresses import MASK32, MASK64, is_canonical
+from idtviz.x86.control import EFER_LMA
 
 PAGE = 4096
 GENERAL_PROTECTION, PAGE_FAULT = 13, 14
@@ -86,9 +87,12 @@ class LinearMemory:
         self._tables: set[int] = set()
         """Physical pages of the paging structures that these walks went through."""
         self._generation = memory.generation
+        self._long = bool(registers.efer & EFER_LMA)
+        self._mask = MASK64 if self._long else MASK32
+        """Linear addresses have 64 bits in long mode, and 32 without (SDM 1 3.3.1)."""
 
     def walk(self, linear: int, *, write: bool = False, user: bool = False, fetch: bool = False) -> paging.Walk:
-        """The page walk for one byte, without any effect. Raises UnsupportedError outside 4-level paging."""
+        """The page walk for one byte, without any effect. Raises UnsupportedError with 5-level paging."""
         at = self._registers
         access = paging.Access(write=write, user=user, fetch=fetch)
         try:
@@ -110,9 +114,19 @@ class LinearMemory:
             self._write_physical(at, data[done : done + length])
             done += length
 
+    def probe(self, linear: int, size: int, *, write: bool) -> None:
+        """Translate as a supervisor's access does, setting the bits that it sets. Raises AccessFault."""
+        self._ranges(linear, size, write=write, user=False)
+
+    def reload(self, registers: Registers) -> None:
+        """Go on with the paging registers of `registers`: a task switch has loaded CR3."""
+        self._registers = registers
+        self._forget_translations()
+
     def is_accessed(self, linear: int) -> bool:
         """Whether `linear` is mapped, with every accessed bit on the way to it set already."""
-        if not is_canonical(linear):
+        linear &= self._mask
+        if not self._is_canonical(linear):
             return False
         walk = self.walk(linear, fetch=True)
         return walk.physical is not None and not paging.accessed_dirty_updates(walk, write=False)
@@ -124,7 +138,7 @@ class LinearMemory:
         """
         found = b""
         while len(found) < size:
-            at = (linear + len(found)) & MASK64
+            at = (linear + len(found)) & self._mask
             physical = self._peek_page(at)
             if physical is None:
                 return None
@@ -132,19 +146,22 @@ class LinearMemory:
         return found
 
     def _peek_page(self, linear: int) -> int | None:
-        if not is_canonical(linear):
+        if not self._is_canonical(linear):
             return None
         try:
             return self.walk(linear).physical
         except UnsupportedError:
             return None
 
+    def _is_canonical(self, linear: int) -> bool:
+        return not self._long or is_canonical(linear)
+
     def _ranges(self, linear: int, size: int, *, write: bool, user: bool) -> list[tuple[int, int]]:
         """The physical (address, length) pieces of an access; every page is checked before any is touched."""
         ranges = []
         while size:
-            linear &= MASK64
-            if not is_canonical(linear):
+            linear &= self._mask
+            if not self._is_canonical(linear):
                 raise AccessFault(GENERAL_PROTECTION, 0, linear)
             offset = linear % PAGE
             length = min(size, PAGE - offset)
@@ -163,8 +180,8 @@ class LinearMemory:
             walk = self.walk(linear, write=write, user=user)
             if walk.physical is None:
                 raise AccessFault(PAGE_FAULT, walk.fault.value if walk.fault else 0, linear)
-            for address, value in paging.accessed_dirty_updates(walk, write):
-                self._write_physical(address, value.to_bytes(8, "little"))
+            for update in paging.accessed_dirty_updates(walk, write):
+                self._write_physical(update.address, update.value.to_bytes(update.size, "little"))
             self._tables.update(entry.address // PAGE for entry in walk.entries)
             self._translations[key] = page = walk.physical & -PAGE
         return page

@@ -1,6 +1,9 @@
-"""Linear addresses in 64-bit mode (SDM 1 3.3.7.1)."""
+"""Linear addresses (SDM 1 3.3.1, 3.3.7.1)."""
 
 from typing import Final
+
+MASK32: Final = (1 << 32) - 1
+"""All bits of a linear address outside 64-bit mode (SDM 1 3.3.1)."""
 
 MASK64: Final = (1 << 64) - 1
 """All bits of a 64-bit register."""

@@ -1,10 +1,9 @@
-"""What the processor leaves on the stack for a handler (SDM 3A 6.12.1, 6.14.2)."""
+"""What the processor leaves on the stack for a handler (SDM 3A 6.12.1, 6.14.2; 3B 20.1.4, 20.3.1.1)."""
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
-from typing import Final, Self
+from dataclasses import dataclass, replace
+from typing import Final
 
 from .flags import RFlags
 from .selectors import Selector
@@ -23,13 +22,24 @@ class FrameWord:
 
 ERROR_CODE_MEANING: Final = "error code: the handler takes it off the stack before IRET"
 
+_FIELDS: Final = ("error_code", "rip", "cs", "rflags", "rsp", "ss", "es", "ds", "fs", "gs")
+"""What a frame can hold, lowest address first."""
+
+_NAMES: Final = {
+    8: {"rip": "RIP", "rflags": "RFLAGS", "rsp": "RSP"},
+    4: {"rip": "EIP", "rflags": "EFLAGS", "rsp": "ESP"},
+    2: {"rip": "IP", "rflags": "FLAGS", "rsp": "SP"},
+}
+
 
 @dataclass(frozen=True, slots=True)
-class InterruptFrame64:
-    """The frame of 64-bit mode: always SS:RSP, RFLAGS, CS:RIP, each 8 bytes, then the error code if there is one.
+class InterruptFrame:
+    """The words that a delivery pushes, each of `word_size` bytes (8, 4 or 2); None for what is not pushed.
 
-    `address` is the linear address of the lowest word, the RSP with which the handler starts (SDM 3A 6.14.2). `cs` and
-    `ss` are the whole 8-byte words, of which IRET uses the low 16 bits. `error_code` is None where none is pushed.
+    64-bit mode always pushes SS:RSP, RFLAGS, CS:RIP; protected mode SS:ESP only with a change of ring, and in front of
+    them GS, FS, DS and ES when virtual-8086 mode is left; real mode FLAGS, CS:IP. The error code, if there is one,
+    comes last. `address` is the linear address of the lowest word, which the handler finds at the top of its stack.
+    `cs` and `ss` are whole words, of which IRET uses the low 16 bits.
     """
 
     address: int
@@ -37,46 +47,72 @@ class InterruptFrame64:
     rip: int
     cs: int
     rflags: int
-    rsp: int
-    ss: int
+    rsp: int | None = None
+    ss: int | None = None
+    es: int | None = None
+    ds: int | None = None
+    fs: int | None = None
+    gs: int | None = None
+    word_size: int = 8
+
+    @property
+    def _pushed(self) -> tuple[str, ...]:
+        return tuple(name for name in _FIELDS if getattr(self, name) is not None)
 
     @property
     def size(self) -> int:
-        """Bytes on the stack: 40, or 48 with an error code."""
-        return self.size_with(self.error_code is not None)
+        """Bytes on the stack: in 64-bit mode 40, or 48 with an error code."""
+        return len(self._pushed) * self.word_size
 
-    @staticmethod
-    def size_with(error_code: bool) -> int:
-        """Bytes that a frame takes, with or without an error code."""
-        return 48 if error_code else 40
+    @property
+    def return_address(self) -> int:
+        """Linear address of the word that IRET pops first: RIP, behind the error code."""
+        return self.address + (self.word_size if self.error_code is not None else 0)
 
     @property
     def words(self) -> tuple[FrameWord, ...]:
         """The words of the frame with their addresses, lowest address first."""
-        rows = [
-            ("RIP", self.rip, "where IRET returns to"),
-            ("CS", self.cs, f"code segment to return to: {Selector(self.cs & 0xFFFF).explain()}"),
-            ("RFLAGS", self.rflags, " ".join(RFlags(self.rflags).names()) or "no flags set"),
-            ("RSP", self.rsp, "stack pointer of the interrupted code"),
-            ("SS", self.ss, f"stack segment of the interrupted code: {Selector(self.ss & 0xFFFF).explain()}"),
-        ]
-        if self.error_code is not None:
-            rows.insert(0, ("error code", self.error_code, ERROR_CODE_MEANING))
         return tuple(
-            FrameWord(name, value, meaning, self.address + 8 * place)
-            for place, (name, value, meaning) in enumerate(rows)
+            FrameWord(
+                self._name(name),
+                getattr(self, name),
+                _meaning(name, getattr(self, name)),
+                self.address + self.word_size * place,
+                self.word_size,
+            )
+            for place, name in enumerate(self._pushed)
         )
 
-    @classmethod
-    def decode(cls, address: int, raw: bytes, error_code: bool) -> Self:
-        """The frame at linear `address` whose bytes are `raw`; ValueError unless they are `size_with(error_code)`."""
-        if len(raw) != cls.size_with(error_code):
-            raise ValueError(f"an interrupt frame has {cls.size_with(error_code)} bytes here, not {len(raw)}")
-        words = struct.unpack(f"<{len(raw) // 8}Q", raw)
-        code = words[0] if error_code else None
-        return cls(address, code, *words[-5:])
+    def _name(self, field: str) -> str:
+        if field == "error_code":
+            return "error code"
+        return _NAMES[self.word_size].get(field, field.upper())
+
+    def reread(self, raw: bytes) -> InterruptFrame:
+        """The frame with the same words whose bytes are `raw`; ValueError unless they are `size` many."""
+        if len(raw) != self.size:
+            raise ValueError(f"this interrupt frame has {self.size} bytes, not {len(raw)}")
+        step = self.word_size
+        values = (int.from_bytes(raw[at : at + step], "little") for at in range(0, len(raw), step))
+        return replace(self, **dict(zip(self._pushed, values, strict=True)))
 
     def encode(self) -> bytes:
         """The bytes on the stack, lowest address first."""
-        code = () if self.error_code is None else (self.error_code,)
-        return struct.pack(f"<{self.size // 8}Q", *code, self.rip, self.cs, self.rflags, self.rsp, self.ss)
+        return b"".join(getattr(self, name).to_bytes(self.word_size, "little") for name in self._pushed)
+
+
+def _meaning(field: str, value: int) -> str:
+    match field:
+        case "error_code":
+            return ERROR_CODE_MEANING
+        case "rip":
+            return "where IRET returns to"
+        case "cs":
+            return f"code segment to return to: {Selector(value & 0xFFFF).explain()}"
+        case "rflags":
+            return " ".join(RFlags(value).names()) or "no flags set"
+        case "rsp":
+            return "stack pointer of the interrupted code"
+        case "ss":
+            return f"stack segment of the interrupted code: {Selector(value & 0xFFFF).explain()}"
+    return f"{field.upper()} of virtual-8086 mode: a paragraph, not a selector"

@@ -82,6 +82,36 @@ class Tss32(Structure):
     io_map_base = _word(102, "I/O map base", _IO_MAP)
 
 
+class Tss16(Structure):
+    """The 16-bit task-state segment of the 80286, 44 bytes (SDM 3A 7.6, figure 7-10)."""
+
+    __slots__ = ()
+    SIZE = 44
+
+    link = _word(0, "previous task link", "selector of the task that an IRET with NT=1 returns to")
+    sp0 = _word(2, "SP0", "stack pointer for entries to ring 0")
+    ss0 = _word(4, "SS0", "stack segment for entries to ring 0")
+    sp1 = _word(6, "SP1", "stack pointer for entries to ring 1")
+    ss1 = _word(8, "SS1", "stack segment for entries to ring 1")
+    sp2 = _word(10, "SP2", "stack pointer for entries to ring 2")
+    ss2 = _word(12, "SS2", "stack segment for entries to ring 2")
+    ip = _word(14, "IP", "where the task goes on")
+    flags = _word(16, "FLAGS", "flags of the task")
+    ax = _word(18, "AX", "register of the task")
+    cx = _word(20, "CX", "register of the task")
+    dx = _word(22, "DX", "register of the task")
+    bx = _word(24, "BX", "register of the task")
+    sp = _word(26, "SP", "stack pointer of the task")
+    bp = _word(28, "BP", "register of the task")
+    si = _word(30, "SI", "register of the task")
+    di = _word(32, "DI", "register of the task")
+    es = _word(34, "ES", "segment of the task")
+    cs = _word(36, "CS", "code segment of the task")
+    ss = _word(38, "SS", "stack segment of the task")
+    ds = _word(40, "DS", "segment of the task")
+    ldt = _word(42, "LDT segment selector", "local descriptor table of the task")
+
+
 RSP_OFFSETS: Final = (Tss64.rsp0.byte_offset, Tss64.rsp1.byte_offset, Tss64.rsp2.byte_offset)
 """Offsets of RSP0, RSP1 and RSP2 in the 64-bit TSS, in bytes."""
 

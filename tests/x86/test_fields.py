@@ -20,7 +20,19 @@ from idtviz.x86.error_codes import (
 from idtviz.x86.fields import Bits, Field, Flag, Structure
 from idtviz.x86.flags import RFlags
 from idtviz.x86.gates import Gate32, Gate64, IvtEntry
-from idtviz.x86.paging import Page1GiB, Page2MiB, Page4KiB, TableReference
+from idtviz.x86.paging import (
+    PaePage2MiB,
+    PaePage4KiB,
+    PaeTableReference,
+    Page1GiB,
+    Page2MiB,
+    Page4KiB,
+    Page4KiB32,
+    Page4MiB,
+    Pdpte,
+    TableReference,
+    TableReference32,
+)
 from idtviz.x86.selectors import Selector
 from idtviz.x86.tss import Tss32, Tss64
 
@@ -47,6 +59,13 @@ SIZES = {
     Page1GiB: 8,
     Page2MiB: 8,
     Page4KiB: 8,
+    Pdpte: 8,
+    PaeTableReference: 8,
+    PaePage2MiB: 8,
+    PaePage4KiB: 8,
+    TableReference32: 4,
+    Page4MiB: 4,
+    Page4KiB32: 4,
 }
 every_structure = pytest.mark.parametrize("structure", SIZES, ids=lambda structure: structure.__name__)
 
