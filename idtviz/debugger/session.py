@@ -16,8 +16,8 @@ from idtviz.debugger.procedures import ProcedureView, suppose
 from idtviz.debugger.stops import Reason, Stop
 from idtviz.debugger.travel import Interrupted, Progress, Setup, Traveller, end_of
 from idtviz.debugger.view import View, look
+from idtviz.machine.delivery.delivery import Delivery
 from idtviz.machine.delivery.event import Event
-from idtviz.machine.delivery.long import LongDelivery
 from idtviz.machine.events import Happened, Returned
 from idtviz.machine.pc import UnsupportedError
 
@@ -112,7 +112,7 @@ class Session(Traveller):
     def finish(self) -> Stop:
         """On until the IRET that ends the innermost handler has returned."""
         depth = len(self.machine.live)
-        if isinstance(self.machine.activity, LongDelivery):
+        if isinstance(self.machine.activity, Delivery):
             self._command(self._one_boundary, Reason.STEP)
             depth = len(self.machine.live)
         if not depth:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from idtviz.debugger.code import call_return_address
 from idtviz.debugger.history import History
 from idtviz.debugger.inputs import Recorded, ScriptedInput
 from idtviz.debugger.moment import START, Moment
@@ -13,8 +14,7 @@ from idtviz.debugger.places import Place, PlaceKind
 from idtviz.debugger.recording import Recording
 from idtviz.debugger.stops import AddressBreakpoint, Breakpoint, EventBreakpoint, Reason, Stop
 from idtviz.debugger.symbols import Symbols
-from idtviz.debugger.view import call_return_address
-from idtviz.machine.delivery.long import LongDelivery
+from idtviz.machine.delivery.delivery import Delivery
 from idtviz.machine.events import Happened
 from idtviz.machine.pc import Machine
 
@@ -150,7 +150,7 @@ class Traveller:
         machine, recording = self.machine, self._recording
         activity = machine.activity
         recording.reach(at, machine.cpu.cpl, boundary=activity is None and not machine.halted)
-        if isinstance(activity, LongDelivery):
+        if isinstance(activity, Delivery):
             recording.recognise(Moment(at.instruction, at.step - len(activity.steps)), activity.event)
         if recording.script:
             if activity is None and machine.cpu.rip in self._watched:
@@ -198,7 +198,7 @@ class Traveller:
                 return
             if machine.activity is None and machine.cpu.rip in breaks and not machine.halted:
                 raise Interrupted(Stop(Reason.BREAKPOINT, f"breakpoint at {self._name(machine.cpu.rip)}"))
-            if isinstance(machine.activity, LongDelivery) and not machine.activity.steps and self.moment != start:
+            if isinstance(machine.activity, Delivery) and not machine.activity.steps and self.moment != start:
                 self._break_on(machine.activity)
             if machine.stuck:
                 raise Interrupted(end_of(machine))
@@ -235,7 +235,7 @@ class Traveller:
                 return
         machine.activity = activity
 
-    def _break_on(self, delivery: LongDelivery) -> None:
+    def _break_on(self, delivery: Delivery) -> None:
         for item in self.breakpoints:
             if isinstance(item, EventBreakpoint) and item.matches(delivery.event):
                 at = self.moment
@@ -256,7 +256,7 @@ class Traveller:
         """A delivery stands in front of its first step: be at the boundary itself, with nothing recognised yet."""
         if self._ahead:
             activity = self.machine.activity
-            if isinstance(activity, LongDelivery):
+            if isinstance(activity, Delivery):
                 self._recording.recognise(self.moment, activity.event)
             self._replay_to(self.moment)
 
@@ -282,7 +282,7 @@ class Traveller:
 
             def recognised() -> bool:
                 activity = self.machine.activity
-                if isinstance(activity, LongDelivery) and not activity.steps:
+                if isinstance(activity, Delivery) and not activity.steps:
                     self._recording.recognise(self.moment, activity.event)
                 return self._recording.find(place, after) is not None
 

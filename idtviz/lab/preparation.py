@@ -81,27 +81,31 @@ def _find(name: str) -> Path:
 
 def _bare_kernel(path: Path, name: str, raw: bytes) -> Prepared:
     try:
-        image = boot.parse_elf64(raw)
+        image = boot.parse_elf(raw)
     except boot.ImageError as error:
         raise _refuse(name, str(error)) from error
-    needed = max(part.address + part.size for part in image.segments) + boot.TABLE_BYTES
+    needed = max(part.address + part.size for part in image.parts) + boot.TABLE_BYTES
     memory = max(16 * MIB, -(-needed // MIB) * MIB)
     if memory > LARGEST_MEMORY:
         raise _refuse(name, f"the image needs memory up to {needed:#x}; expected at most {LARGEST_MEMORY:#x}")
     scenario = Scenario(
         title=path.name[:200],
-        machine=MachineSection(memory=memory),
+        machine=MachineSection(memory=memory, mode="long" if image.bits == 64 else "protected"),
         image=ImageSection(elf=path.name),
     )
     setup = Setup(path.name, _builder(scenario.machine, image), from_elf(raw))
-    return Prepared(path, scenario, "elf64", setup, {}, ())
+    return Prepared(path, scenario, _elf_name(image), setup, {}, ())
+
+
+def _elf_name(image: boot.Image) -> str:
+    return f"elf{image.bits}"
 
 
 def _builder(section: MachineSection, image: boot.Image) -> Callable[[], Machine]:
     def build() -> Machine:
         machine = Machine(section.memory, section.instructions_per_second)
-        boot.load(machine, image)
-        boot.enter_long(machine, image.entry)
+        boot.load(machine, image, section.mode)
+        boot.enter(machine, section.mode, image.entry)
         return machine
 
     return build
@@ -128,7 +132,7 @@ def _from_scenario(path: Path, name: str) -> Prepared:
     if check.problems or image is None or symbols is None:
         raise ScenarioError(check.problems)
     setup = Setup(path.name, _builder(scenario.machine, image), symbols, scripted)
-    return Prepared(path, scenario, "elf64" if scenario.image.elf else "flat", setup, sources, lessons)
+    return Prepared(path, scenario, _elf_name(image) if scenario.image.elf else "flat", setup, sources, lessons)
 
 
 class _Check:
@@ -160,7 +164,7 @@ class _Check:
                 return None, None
             if not raw:
                 self._complain((*place, "file"), f"image.flat.file: {section.flat.file!r} is empty")
-            image = boot.Image((boot.Segment64(section.flat.at, raw, len(raw)),), section.flat.at)
+            image = boot.Image((boot.Part(section.flat.at, raw, len(raw)),), section.flat.at)
             self._fits(image, (*place, "at"))
             return image, Symbols()
         place = ("image", "elf")
@@ -168,7 +172,7 @@ class _Check:
         if raw is None:
             return None, None
         try:
-            image = boot.parse_elf64(raw)
+            image = boot.parse_elf(raw, self._scenario.machine.mode)
         except boot.ImageError as error:
             self._complain(place, f"image.elf: {section.elf!r}: {error}")
             return None, None
@@ -176,11 +180,13 @@ class _Check:
         return image, from_elf(raw)
 
     def _fits(self, image: boot.Image, place: tuple[str | int, ...]) -> None:
-        top = self._scenario.machine.memory - boot.TABLE_BYTES
-        for part in image.segments:
+        machine = self._scenario.machine
+        top = boot.room(machine.memory, machine.mode)
+        for part in image.parts:
             if part.address + part.size > top:
                 where = f"from {part.address:#x} to {part.address + part.size:#x}"
-                expected = f"expected it below {top:#x} (machine.memory less the first page tables)"
+                less = " less the first page tables" if machine.mode == "long" else ""
+                expected = f"expected it below {top:#x} (machine.memory{less})"
                 self._complain(place, f"{_dotted(place)}: the image reaches {where}, outside memory; {expected}")
         if not is_canonical(image.entry):
             self._complain(place, f"{_dotted(place)}: the entry point {image.entry:#x} is not canonical")

@@ -91,13 +91,6 @@ class MachineSection(_Part):
             raise ValueError(f"expected a multiple of 4096 bytes, not {value}")
         return value
 
-    @field_validator("mode")
-    @classmethod
-    def _only_long(cls, value: str) -> str:
-        if value != "long":
-            raise ValueError(f'mode = "{value}" is not supported yet; expected "long"')
-        return value
-
     @field_validator("controller")
     @classmethod
     def _only_pic(cls, value: str) -> str:

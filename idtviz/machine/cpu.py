@@ -6,22 +6,19 @@ engine's SVM intercepts are switched on, so that a run at full speed stops in fr
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 
 import unicorn
 from unicorn import x86_const
 
-from idtviz.machine import layout, operands
-from idtviz.machine.engine import EngineError, Snapshot, open_engine
+from idtviz.machine import operands
+from idtviz.machine.engine import Block, EngineError, Snapshot, open_engine
 from idtviz.machine.memory import PAGE, LinearMemory, Memory
-from idtviz.machine.registers import Registers, Segment, Table
-from idtviz.x86 import control, flags
-from idtviz.x86.addresses import MASK64, is_canonical
+from idtviz.machine.register_file import CC_OP_EFLAGS, GUEST, RegisterFile
+from idtviz.machine.trap import Trap, TrapKind
+from idtviz.x86 import control
+from idtviz.x86.addresses import is_canonical
 from idtviz.x86.error_codes import PageFaultCode
-from idtviz.x86.vectors import VECTORS
 
 ReadPort = Callable[[int, int], int]
 """(port, size in bytes) -> value"""
@@ -33,55 +30,24 @@ _PHYSICAL_LIMIT = 1 << 40
 # AMD APM vol. 2, appendix C: intercept codes; the engine reports code n as exception 0x100 + n.
 _INTERCEPT_BASE = 0x60
 _KINDS = {0x6E: "TIME_STAMP", 0x74: "IRET", 0x75: "SOFTWARE", 0x78: "HALT", 0x87: "TIME_STAMP"}
-_GUEST = 1 << 21  # hflags: intercepts are consulted
-_SHADOW = 1 << 3  # hflags: STI or MOV SS holds interrupts off for one instruction
-
-_CS32, _SS32, _ADDSEG, _CS64 = 1 << 4, 1 << 5, 1 << 6, 1 << 15
-_SEGMENT_ORDER = ("es", "cs", "ss", "ds", "fs", "gs")
-_STATUS_FLAGS = flags.CF | flags.PF | flags.AF | flags.ZF | flags.SF | flags.OF
-_CC_OP_EFLAGS = 1
 
 
-class TrapKind(Enum):
-    """Why the engine stopped in front of, or right behind, an instruction."""
+class Cpu(RegisterFile):
+    """One x86-64 processor over `memory` and the I/O ports.
 
-    EXCEPTION = "exception"
-    SOFTWARE = "INT n, INT3 or INTO"
-    HALT = "HLT"
-    IRET = "IRET"
-    TIME_STAMP = "RDTSC or RDTSCP"
-    SYSTEM_CALL = "SYSCALL or SYSENTER"
-
-
-@dataclass(frozen=True, slots=True)
-class Trap:
-    """What stopped the engine. RIP is in front of the instruction, for a single-step #DB behind it.
-
-    `vector` and `error_code` are those of an EXCEPTION.
+    `on_block` is asked about each block of code that the engine has translated, before it runs for the first time: with
+    its linear address and size. Where it says False, a guarded run stops in front of the block.
     """
 
-    kind: TrapKind
-    vector: int = 0
-    error_code: int = 0
-
-    @property
-    def name(self) -> str:
-        """`#PF`, or the instruction."""
-        return VECTORS[self.vector].mnemonic if self.kind is TrapKind.EXCEPTION else self.kind.value
-
-
-class Cpu:
-    """One x86-64 processor over `memory` and the I/O ports."""
-
     def __init__(self, memory: Memory, read_port: ReadPort, write_port: WritePort) -> None:
-        self._uc = open_engine()
-        found = layout.locate(self._uc)
+        super().__init__(open_engine())
         self._memory = memory
         self._read_port = read_port
         self._write_port = write_port
-        self._state = found.cpu
-        self._exception = found.exception
-        self._counter = found.counter
+        self.on_block: Callable[[int, int], bool] = _pass_every_block
+        self.stopped_in_front = False
+        """Whether a guarded run has ended in front of a block that `on_block` did not let through."""
+        self._guarded = False
         self._trap: Trap | None = None
         self._stopped_after: int | None = None
         self._hook_error: BaseException | None = None
@@ -103,12 +69,13 @@ class Cpu:
         engine.ctl_exits_enabled(_ENABLED)
         engine.ctl_set_exits([])
         engine.hook_add(unicorn.UC_HOOK_INTR, self._on_exception)
+        engine.hook_add(unicorn.UC_HOOK_EDGE_GENERATED, self._on_translated)
         engine.hook_add(instruction, self._on_in, None, 1, 0, x86_const.UC_X86_INS_IN)
         engine.hook_add(instruction, self._on_out, None, 1, 0, x86_const.UC_X86_INS_OUT)
         engine.hook_add(instruction, self._on_syscall, None, 1, 0, x86_const.UC_X86_INS_SYSCALL)
         engine.hook_add(instruction, self._on_sysenter, None, 1, 0, x86_const.UC_X86_INS_SYSENTER)
         self._exception.intercept = sum(1 << code - _INTERCEPT_BASE for code in _KINDS)
-        self._state.hflags |= _GUEST
+        self._state.hflags |= GUEST
 
     # Running
 
@@ -117,8 +84,9 @@ class Cpu:
         """What ended the last `run`, if anything did."""
         return self._trap
 
-    def run(self, count: int) -> int:
+    def run(self, count: int, *, guarded: bool = False) -> int:
         """Run at most `count` instructions; returns how many completed. Look at `trap` for what stopped it."""
+        self._guarded = guarded
         cr2: int = self._state.cr[2]
         completed = self._run(count)
         if self._trap is None or not self._fetching():
@@ -146,23 +114,28 @@ class Cpu:
             return self._fetch_failed
         if trap.vector != _PAGE_FAULT:
             return False
-        if state.efer & control.EFER_NXE or state.cr[4] & control.CR4_SMEP:
+        no_execute = state.efer & control.EFER_NXE and state.cr[4] & control.CR4_PAE
+        if no_execute or state.cr[4] & control.CR4_SMEP:
             return bool(trap.error_code & PageFaultCode.fetch.mask)
         # Without these the error code does not tell. A fetch fails at RIP, or where the next page begins.
-        ahead: int = state.cr[2] - (state.segs[1].base + state.eip)
+        ahead: int = state.cr[2] - self._linear(state.eip)
         return ahead == 0 or (0 < ahead < PAGE and state.cr[2] % PAGE == 0)
+
+    def _linear(self, rip: int) -> int:
+        linear: int = self._state.segs[1].base + rip
+        return linear if self._state.efer & control.EFER_LMA else linear & 0xFFFFFFFF
 
     def _start_of_unfetched(self) -> int:
         """RIP of the instruction that could not be fetched: the one at RIP now, or a later one on its page."""
         trap, state = self._trap, self._state
         assert trap is not None
         rip: int = state.eip
-        base: int = state.segs[1].base
-        length = state.cr[2] - (rip + base)
+        linear = self._linear(rip)
+        length = state.cr[2] - linear
         if trap.vector != _PAGE_FAULT or not 0 < length <= PAGE:
             return rip
         registers = self.registers()
-        raw = LinearMemory(self._memory, registers).peek(rip + base, length)
+        raw = LinearMemory(self._memory, registers).peek(linear, length)
         return rip if raw is None else rip + operands.whole_instructions(raw, registers)
 
     def _run_up_to(self, stop: int, count: int) -> int:
@@ -170,7 +143,7 @@ class Cpu:
         self._uc.ctl_set_exits([stop])
         completed = self._run(count)
         self._uc.ctl_set_exits([])
-        self.forget_code(self._state.segs[1].base + stop, 1)
+        self.forget_code(self._linear(stop), 1)
         if self._trap is not None and self._trap.kind is TrapKind.HALT and self._state.eip == stop:
             # The engine ends a run at an exit address by the code that performs HLT; nothing was begun there.
             self._trap = None
@@ -180,6 +153,7 @@ class Cpu:
     def _run(self, count: int) -> int:
         self._trap = None
         self._stopped_after = None
+        self.stopped_in_front = False
         self._fetch_failed = False
         try:
             self._start(self._state.eip, 0, 0, count)
@@ -227,6 +201,18 @@ class Cpu:
         self._stopped_after = self._counter.value - 1
         self._uc.emu_stop()
 
+    def _on_translated(self, _engine: object, block: Block, _previous: object, _data: object) -> None:
+        """The engine has translated a block, which it is about to run."""
+        try:
+            passes = self.on_block(block.pc, block.size)
+        except BaseException as error:  # noqa: BLE001 -- carried over the engine's C frames and raised again in run()
+            self._hook_error = error
+            passes = False
+        if not passes and self._guarded:
+            self.stopped_in_front = True
+            self._stopped_after = self._counter.value
+            self._uc.emu_stop()
+
     def _on_exception(self, _engine: object, number: int, _data: object) -> None:
         exception = self._exception
         if number >= 0x100:
@@ -237,7 +223,7 @@ class Cpu:
         exception.old_exception = -1
         # A counted run works the flags out in front of each instruction. Unwinding forgets that: it puts back the name
         # of the operation that they came from, though its operands are gone.
-        self._state.cc_op = _CC_OP_EFLAGS
+        self._state.cc_op = CC_OP_EFLAGS
         self._uc.emu_stop()
 
     def _on_syscall(self, _engine: object, _data: object) -> None:
@@ -277,6 +263,10 @@ class Cpu:
             self._hook_error = error
             self._uc.emu_stop()
 
+    def forget_all_code(self) -> None:
+        """Drop every translation."""
+        self._uc.ctl_flush_tb()
+
     def _drop_translations(self, _address: int, _size: int) -> None:
         """Neither a write through the map nor one through the API tells the engine that code may have changed."""
         self._uc.ctl_flush_tb()
@@ -300,160 +290,6 @@ class Cpu:
         state.cr[2] = cr2
         exception.old_exception = -1
 
-    # Registers
-
-    @property
-    def rip(self) -> int:
-        """The offset of the next instruction."""
-        value: int = self._state.eip
-        return value
-
-    @rip.setter
-    def rip(self, value: int) -> None:
-        self._state.eip = value
-
-    @property
-    def cpl(self) -> int:
-        """The current privilege level, 0 to 3."""
-        level: int = self._state.hflags & 3
-        return level
-
-    @property
-    def interrupts_enabled(self) -> bool:
-        """IF is set and no STI or MOV SS shadow holds interrupts off."""
-        return bool(self._state.eflags & flags.IF) and not self._state.hflags & _SHADOW
-
-    @property
-    def interrupt_shadow(self) -> bool:
-        """STI or MOV SS holds interrupts off until one more instruction has completed (SDM 3A 6.8.1, 6.8.3)."""
-        return bool(self._state.hflags & _SHADOW)
-
-    @property
-    def may_check_alignment(self) -> bool:
-        """CR0.AM is set in ring 3: with RFLAGS.AC, unaligned operands are #AC (SDM 3A 6.15, Interrupt 17)."""
-        return self._state.hflags & 3 == 3 and bool(self._state.cr[0] & control.CR0_AM)
-
-    @property
-    def single_steps(self) -> bool:
-        """TF is set: #DB behind the next instruction."""
-        return bool(self._state.eflags & flags.TF)
-
-    @property
-    def cr2(self) -> int:
-        value: int = self._state.cr[2]
-        return value
-
-    @cr2.setter
-    def cr2(self, value: int) -> None:
-        self._state.cr[2] = value
-
-    def debug_register(self, index: int) -> int:
-        """DR`index`: 0-3, 6 (status) or 7 (control)."""
-        value: int = self._exception.dr[index]
-        return value
-
-    def note_single_step(self) -> None:
-        """DR6 of the #DB that TF raises behind an instruction (SDM 3B 17.2.3)."""
-        self._exception.dr[6] |= _SINGLE_STEP
-
-    def retire(self, length: int) -> None:
-        """An instruction of `length` bytes that idtviz performed has completed: RIP moves, RF and the shadow end."""
-        state = self._state
-        state.eip = (state.eip + length) & MASK64
-        state.hflags &= ~(_SHADOW | flags.RF)
-        state.eflags &= ~flags.RF
-
-    def set_time_stamp(self, ticks: int, *, processor_id: bool) -> None:
-        """EDX:EAX := `ticks`, as RDTSC leaves it; for RDTSCP also ECX := IA32_TSC_AUX (`processor_id`)."""
-        self._state.regs[0] = ticks & 0xFFFFFFFF
-        self._state.regs[2] = ticks >> 32 & 0xFFFFFFFF
-        if processor_id:
-            self._state.regs[1] = self._uc.msr_read(_TSC_AUX) & 0xFFFFFFFF
-
-    def registers(self) -> Registers:
-        """All registers, as a value."""
-        state = self._state
-        segments = [Segment(cache.selector, cache.base, cache.limit, cache.flags) for cache in state.segs]
-        ldt, tr, gdt, idt = state.ldt, state.tr, state.gdt, state.idt
-        control_registers = state.cr
-        return Registers(
-            general=tuple(state.regs),
-            rip=state.eip,
-            rflags=state.eflags | flags.ALWAYS_SET,
-            cpl=state.hflags & 3,
-            es=segments[0],
-            cs=segments[1],
-            ss=segments[2],
-            ds=segments[3],
-            fs=segments[4],
-            gs=segments[5],
-            ldtr=Segment(ldt.selector, ldt.base, ldt.limit, ldt.flags),
-            tr=Segment(tr.selector, tr.base, tr.limit, tr.flags),
-            gdtr=Table(gdt.base, gdt.limit),
-            idtr=Table(idt.base, idt.limit),
-            cr0=control_registers[0],
-            cr2=control_registers[2],
-            cr3=control_registers[3],
-            cr4=control_registers[4],
-            efer=state.efer,
-            interrupt_shadow=bool(state.hflags & _SHADOW),
-        )
-
-    def load(self, registers: Registers, before: Registers | None = None) -> None:
-        """Make `registers` the processor's. What equals `before` (the present state) is left as it is."""
-        state = self._state
-        for index, value in enumerate(registers.general):
-            state.regs[index] = value
-        state.eip = registers.rip
-        self._load_flags(registers.rflags)
-        for cache, name in zip(state.segs, _SEGMENT_ORDER, strict=True):
-            segment: Segment = getattr(registers, name)
-            if before is None or segment is not getattr(before, name):
-                _store(cache, segment)
-        if before is None or registers.tr is not before.tr:
-            _store(state.tr, registers.tr)
-        if before is None or registers.ldtr is not before.ldtr:
-            _store(state.ldt, registers.ldtr)
-        state.gdt.base, state.gdt.limit = registers.gdtr.base, registers.gdtr.limit
-        state.idt.base, state.idt.limit = registers.idtr.base, registers.idtr.limit
-        if before is None or _paging(registers) != _paging(before):
-            self._load_control(registers)
-        state.cr[2] = registers.cr2
-        self._derive_hflags(registers)
-
-    def _load_flags(self, rflags: int) -> None:
-        """Between two runs all flags stand in `eflags`; when one begins the engine takes some of them apart again."""
-        state = self._state
-        state.cc_src = rflags & _STATUS_FLAGS
-        state.cc_op = _CC_OP_EFLAGS
-        state.df = -1 if rflags & flags.DF else 1
-        state.eflags = rflags
-
-    def _load_control(self, registers: Registers) -> None:
-        uc = self._uc
-        uc.reg_write(x86_const.UC_X86_REG_CR4, registers.cr4)
-        uc.msr_write(_EFER, registers.efer)
-        uc.reg_write(x86_const.UC_X86_REG_CR3, registers.cr3)
-        uc.reg_write(x86_const.UC_X86_REG_CR0, registers.cr0)
-
-    def _derive_hflags(self, registers: Registers) -> None:
-        """The engine's summary of CS, SS, CR0 and RFLAGS that selects how code is translated."""
-        hflags = self._state.hflags & ~(
-            3 | _SHADOW | _CS32 | _SS32 | _ADDSEG | _CS64 | flags.TF | flags.IOPL | flags.RF | flags.VM
-        )
-        hflags |= registers.cpl | _GUEST | registers.rflags & (flags.TF | flags.IOPL | flags.RF | flags.VM)
-        if registers.interrupt_shadow:
-            hflags |= _SHADOW
-        if registers.mode == "long":
-            hflags |= _CS32 | _SS32 | _CS64
-        else:
-            hflags |= _CS32 if registers.cs.flags & Segment.CODE_32 else 0
-            hflags |= _SS32 if registers.ss.flags & Segment.CODE_32 else 0
-            flat = registers.mode in ("protected", "compatibility") and registers.cs.flags & Segment.CODE_32
-            if not flat or registers.ds.base or registers.es.base or registers.ss.base:
-                hflags |= _ADDSEG
-        self._state.hflags = hflags
-
     # State as a whole
 
     def snapshot(self) -> Snapshot:
@@ -466,19 +302,9 @@ class Cpu:
         self._uc.reg_write(x86_const.UC_X86_REG_CR3, self._state.cr[3])
         self._uc.ctl_flush_tb()
 
-    def digest_into(self, update: Callable[[bytes], object]) -> None:
-        """Feed every architectural register, in a fixed order, to a hash's `update`."""
-        at = self.registers()
-        words = [*at.general, at.rip, at.rflags, at.cpl, at.cr0, at.cr2, at.cr3, at.cr4, at.efer, at.interrupt_shadow]
-        for segment in (at.es, at.cs, at.ss, at.ds, at.fs, at.gs, at.ldtr, at.tr):
-            words += [segment.selector, segment.base, segment.limit, segment.flags]
-        words += [at.gdtr.base, at.gdtr.limit, at.idtr.base, at.idtr.limit]
-        words += [self._exception.dr[index] for index in (0, 1, 2, 3, 6, 7)]
-        words += [self._uc.msr_read(number) for number in _DIGESTED_MSRS]
-        words += [int(self._uc.reg_read(number)) for number in _DIGESTED_WORDS]
-        update(struct.pack(f"<{len(words)}Q", *words))
-        for number in _DIGESTED_VECTORS:
-            update(repr(self._uc.reg_read(number)).encode())
+
+def _pass_every_block(_linear: int, _size: int) -> bool:
+    return True
 
 
 def _read_empty_bus(_engine: object, _offset: int, size: int, _data: object) -> int:
@@ -489,34 +315,8 @@ def _write_empty_bus(_engine: object, _offset: int, _size: int, _value: int, _da
     """A write that nothing answers."""
 
 
-def _store(cache: layout.SegmentCache, segment: Segment) -> None:
-    cache.selector, cache.base, cache.limit, cache.flags = segment.selector, segment.base, segment.limit, segment.flags
-
-
-def _paging(registers: Registers) -> tuple[int, ...]:
-    return registers.cr0, registers.cr3, registers.cr4, registers.efer
-
-
-_EFER = 0xC0000080
-_TSC_AUX = 0xC0000103
 _SYSENTER_CS = 0x174
 _ENABLED = True
 _DEBUG, _UNDEFINED_OPCODE, _PROTECTION, _PAGE_FAULT = 1, 6, 13, 14
-_SINGLE_STEP = 1 << 14  # DR6.BS
 # A fetch from the empty bus reads FF FF: an undefined opcode.
 _UNDEFINED = (unicorn.UC_ERR_INSN_INVALID, unicorn.UC_ERR_FETCH_PROT, unicorn.UC_ERR_FETCH_UNMAPPED)
-_DIGESTED_MSRS = (
-    *(0x174, 0x175, 0x176, 0x277),  # SYSENTER_CS, _ESP, _EIP, PAT
-    *(0xC0000081, 0xC0000082, 0xC0000083, 0xC0000084),  # STAR, LSTAR, CSTAR, FMASK
-    *(0xC0000102, 0xC0000103),  # KERNEL_GS_BASE, TSC_AUX
-)
-_DIGESTED_WORDS = (
-    x86_const.UC_X86_REG_FPSW,
-    x86_const.UC_X86_REG_FPCW,
-    x86_const.UC_X86_REG_FPTAG,
-    x86_const.UC_X86_REG_MXCSR,
-)
-_DIGESTED_VECTORS = (
-    *(x86_const.UC_X86_REG_FP0 + index for index in range(8)),
-    *(x86_const.UC_X86_REG_XMM0 + index for index in range(16)),
-)

@@ -25,6 +25,15 @@ class Snapshot(Protocol):
         """In bytes."""
 
 
+class Block(Protocol):
+    """A block of translated code: linear address, and size in bytes."""
+
+    @property
+    def pc(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+
+
 class Engine(Protocol):
     """One engine handle. Addresses are physical except where the engine runs code."""
 

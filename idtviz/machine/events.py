@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from idtviz.machine.delivery.delivery import Delivery, Gate
 from idtviz.machine.delivery.event import Event, Fault
-from idtviz.machine.delivery.long import LongDelivery
 from idtviz.machine.delivery.procedure import Step
 from idtviz.machine.registers import Registers
-from idtviz.x86.frames import InterruptFrame64
-from idtviz.x86.gates import Gate64
+from idtviz.x86.frames import InterruptFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +47,16 @@ class Delivered(Happened):
     index: int
     event: Event
     origin: Context
-    gate: Gate64 | None
+    gate: Gate | None
     gate_address: int
     stack: str | None
-    frame: InterruptFrame64 | None
+    frame: InterruptFrame | None
     to: Context | None
     steps: tuple[Step, ...]
     fault: Fault | None
 
     @classmethod
-    def of(cls, done: LongDelivery, instruction: int, step: int, index: int) -> Delivered:
+    def of(cls, done: Delivery, instruction: int, step: int, index: int) -> Delivered:
         """What `done`, delivery number `index`, came to."""
         before = Context.of(done.before)
         entered = done.after is not None

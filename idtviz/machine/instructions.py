@@ -14,6 +14,8 @@ _LEGACY_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0x
 _LOCK = 0xF0
 _INT1 = 0xF1
 _TWO_BYTES = 0x0F
+_IN_IMMEDIATE, _IN_DX = 0xE4, 0xEC
+_DX = 2
 _LENGTHS = {0xCC: 1, 0xCD: 2, 0xCE: 1, 0xCF: 1, 0xF1: 1, 0xF4: 1}
 _VECTORS = {0xCC: 3, 0xCE: 4, _INT1: 1}
 
@@ -27,13 +29,24 @@ class Decoded:
     operand_size: int
 
 
-def fetch(at: Registers, memory: LinearMemory) -> bytes:
-    """The bytes at CS:RIP, as many as the longest instruction has; zeros from the first page on that is not mapped."""
-    address = at.cs.base + at.rip
+def code_at(at: Registers, memory: LinearMemory) -> bytes:
+    """The bytes at CS:RIP, as many as the longest instruction has, as far as they are mapped."""
+    address = at.linear_rip
     raw = memory.peek(address, MAXIMUM_LENGTH)
-    if raw is None:
-        raw = memory.peek(address, min(MAXIMUM_LENGTH, PAGE - address % PAGE)) or b""
-    return raw.ljust(MAXIMUM_LENGTH, b"\0")
+    return raw if raw is not None else memory.peek(address, min(MAXIMUM_LENGTH, PAGE - address % PAGE)) or b""
+
+
+def fetch(at: Registers, memory: LinearMemory) -> bytes:
+    """The bytes at CS:RIP, with zeros for those that are not mapped."""
+    return code_at(at, memory).ljust(MAXIMUM_LENGTH, b"\0")
+
+
+def port_of(raw: bytes, at: Registers) -> tuple[int, int]:
+    """Port and size in bytes of the IN, OUT, INS or OUTS that `fetch` found (SDM 2A IN)."""
+    start, wide, _ = _prefixes(raw, at)
+    opcode = raw[start]
+    size = (4 if wide else 2) if opcode & 1 else 1
+    return raw[start + 1] if opcode < _IN_DX and opcode >= _IN_IMMEDIATE else at.general[_DX] & 0xFFFF, size
 
 
 def decode(raw: bytes, at: Registers) -> Decoded:

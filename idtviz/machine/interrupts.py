@@ -45,25 +45,19 @@ class InterruptInputs:
         """The shadow of MOV SS holds an NMI off; that of STI may (SDM 2B STI), and the two look alike here."""
         return self._nmi_pending and not self._nmi_blocked and not self._cpu.interrupt_shadow
 
-    def describe(self) -> str | None:
-        """What would be taken at this boundary, in words; None: nothing."""
-        if self._takes_nmi:
-            return "an NMI"
-        return "an interrupt" if self.wakes else None
-
     def take(self) -> Event:
         """Acknowledge what `wakes` says is there; an NMI goes first (SDM 3A table 6-2)."""
-        rip = self._cpu.rip
+        rip, real = self._cpu.rip, not self._cpu.protection_enabled
         if self._takes_nmi:
             self._nmi_pending = False
             self._nmi_blocked = True
-            return Event(NMI_VECTOR, Source.NMI, rip, rip)
+            return Event(NMI_VECTOR, Source.NMI, rip, rip, real=real)
         vector = self._board.pic.acknowledge()
         irq = self._board.pic.irq_of_vector(vector)
         if irq in self._pulsed:
             self._pulsed -= {irq}
             self._board.drive(irq, level=False)
-        return Event(vector, Source.EXTERNAL, rip, rip, irq=irq)
+        return Event(vector, Source.EXTERNAL, rip, rip, irq=irq, real=real)
 
     def iret(self) -> None:
         """IRET ends the blocking of NMIs, even where it faults (SDM 3A 6.7.1)."""

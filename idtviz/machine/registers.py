@@ -85,6 +85,11 @@ class Registers:
         return self.general[RSP]
 
     @property
+    def linear_rip(self) -> int:
+        """Linear address of the next instruction: 64-bit mode takes the base of CS as 0 (SDM 3A 3.2.4)."""
+        return self.rip if self.mode == "long" else (self.cs.base + self.rip) & 0xFFFFFFFF
+
+    @property
     def mode(self) -> str:
         """`long`, `compatibility`, `protected`, `vm86` or `real` (SDM 3A 2.2)."""
         if not self.cr0 & control.CR0_PE:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from idtviz.machine import instructions, operands
-from idtviz.machine.cpu import Trap, TrapKind
 from idtviz.machine.delivery.event import (
-    ALIGNMENT_CHECK,
     DEBUG,
     GENERAL_PROTECTION,
     PAGE_FAULT,
@@ -18,6 +16,7 @@ from idtviz.machine.delivery.event import (
 )
 from idtviz.machine.memory import LinearMemory
 from idtviz.machine.registers import Registers
+from idtviz.machine.trap import Trap, TrapKind
 from idtviz.x86.addresses import MASK64
 
 
@@ -25,27 +24,18 @@ def event_of(trap: Trap, at: Registers, memory: LinearMemory) -> Event:
     """The event behind an EXCEPTION or SOFTWARE trap at `at`; what the engine raises alike is told apart here."""
     fault = Fault(trap.vector, trap.error_code, at.cr2 if trap.vector == PAGE_FAULT else None)
     if trap.kind is TrapKind.EXCEPTION and fault.vector not in (UNDEFINED_OPCODE, GENERAL_PROTECTION):
-        return exception(fault, at.rip)
+        return exception(fault, at.rip, real=at.mode == "real")
     raw = instructions.fetch(at, memory)
     if trap.kind is TrapKind.SOFTWARE or (fault.vector == UNDEFINED_OPCODE and instructions.is_int1(raw, at)):
         found = instructions.decode(raw, at)
         assert found.vector is not None
         # INT1 is a #DB of hardware to every check, though an instruction raises it (SDM 2A INT n).
         source = Source.EXCEPTION if found.vector == DEBUG and trap.kind is TrapKind.EXCEPTION else Source.SOFTWARE
-        return Event(found.vector, source, (at.rip + found.length) & MASK64, at.rip)
+        return Event(found.vector, source, (at.rip + found.length) & MASK64, at.rip, real=at.mode == "real")
     on_stack = fault.error_code == 0 and at.mode == "long" and operands.bad_address_is_on_stack(raw, at)
     if fault.vector == GENERAL_PROTECTION and on_stack:
         fault = Fault(STACK_FAULT, 0)
-    return exception(fault, at.rip)
-
-
-def alignment_check(at: Registers, memory: LinearMemory) -> Event | None:
-    """#AC, where the next instruction has an operand that is not aligned and that is asked for (SDM 3A 6.15)."""
-    if not operands.checks_alignment(at) or memory.walk(at.rip, fetch=True, user=True).fault is not None:
-        return None
-    if not operands.is_misaligned(instructions.fetch(at, memory), at):
-        return None
-    return exception(Fault(ALIGNMENT_CHECK, 0), at.rip)
+    return exception(fault, at.rip, real=at.mode == "real")
 
 
 def note_on(event: Event, at: Registers, memory: LinearMemory) -> str | None:

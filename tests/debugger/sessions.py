@@ -29,12 +29,12 @@ TYPED: Script = (("kernel_ready", Keys("hi\n")),)
 def kernel(name: str, script: Script | None = None) -> Session:
     """A scenario's kernel at its entry; the keyboard scenario has someone who types."""
     raw = (SCENARIOS / f"{name}.elf").read_bytes()
-    image, names = boot.parse_elf64(raw), symbols.from_elf(raw)
+    image, names = boot.parse_elf(raw), symbols.from_elf(raw)
 
     def build() -> Machine:
         machine = Machine(MEMORY, HERTZ)
-        boot.load(machine, image)
-        boot.enter_long(machine, image.entry)
+        boot.load(machine, image, "long")
+        boot.enter(machine, "long", image.entry)
         return machine
 
     if script is None:

@@ -31,7 +31,7 @@ def machine() -> Machine:
     code += b"\xb8\x18\x00\x00\x00\x0f\x00\xd8"  # mov eax, 0x18; ltr ax
     code += b"\x0f\x0b"  # ud2
     made.memory.write(CODE, code)
-    boot.enter_long(made, CODE)
+    boot.enter(made, "long", CODE)
     return made
 
 

@@ -88,7 +88,7 @@ def start_timer(watched: Watched, reload: int) -> Watched:
 def kernel(name: str) -> Watched:
     """One of the scenarios' kernels at its entry."""
     machine = Machine(16 << 20, HERTZ)
-    image = boot.parse_elf64((SCENARIOS / f"{name}.elf").read_bytes())
-    boot.load(machine, image)
-    boot.enter_long(machine, image.entry)
+    image = boot.parse_elf((SCENARIOS / f"{name}.elf").read_bytes())
+    boot.load(machine, image, "long")
+    boot.enter(machine, "long", image.entry)
     return Watched(machine)

@@ -17,7 +17,7 @@ def machine(code: bytes, at: int) -> Machine:
     """The first GiB is mapped, but for 2 MiB at GAP; one page shows the empty bus, one may not be executed."""
     made = Machine(16 << 20, 10_000_000)
     made.memory.write(at, code)
-    boot.enter_long(made, at)
+    boot.enter(made, "long", at)
     directory = made.memory.size - boot.TABLE_BYTES + 0x2000
     pages = {GAP: 0, HOLE: 3 << 30 | 0x83, NO_EXECUTE: NO_EXECUTE | 0x83 | 1 << 63}
     for linear, entry in pages.items():

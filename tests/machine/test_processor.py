@@ -155,16 +155,23 @@ def test_an_instruction_that_no_processor_knows_is_not_noted(code: bytes) -> Non
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("code", [b"\x0f\x05", b"\x0f\x34"], ids=["syscall", "sysenter"])
-def test_a_system_call_is_refused_with_a_message_in_front_of_it(way: str, code: bytes) -> None:
-    watched = bare(LongModeWorld(code=b"\x90" + code + LOOP))
-    if code == b"\x0f\x34":
-        watched.machine.cpu._uc.msr_write(0x174, 8)
-    with pytest.raises(UnsupportedError, match=r"SYSCALL or SYSENTER at 0xc001"):
-        getattr(watched, way)(10)
-    assert (watched.machine.cpu.rip, watched.machine.instructions) == (CODE + 1, 1)
-    with pytest.raises(UnsupportedError):
-        watched.machine.micro_step()
+def test_syscall_and_sysret_go_to_the_kernel_and_back(way: str) -> None:
+    entry = CODE + 0x80
+    watched = bare(LongModeWorld(cpl=3, code=(b"\x0f\x05" + LOOP).ljust(0x80, b"\x90") + b"\x90\x48\x0f\x07"))
+    machine = watched.machine
+    write = machine.cpu._uc.msr_write
+    write(0xC0000081, 0x13 << 48 | 0x08 << 32)  # STAR: SYSRET to 0x23 and 0x1B, SYSCALL to 0x08 and 0x10
+    write(0xC0000082, entry)
+    write(0xC0000084, 0x200)  # FMASK: IF
+    before = machine.cpu.registers()
+    getattr(watched, way)(1)
+    inside = machine.cpu.registers()
+    assert (inside.rip, inside.cpl, inside.cs.selector, inside.ss.selector) == (entry, 0, 0x08, 0x10)
+    assert (inside.general[1], inside.general[11]) == (CODE + 2, before.rflags)
+    getattr(watched, way)(3)
+    after = machine.cpu.registers()
+    assert (after.rip, after.cpl, after.cs.selector, after.ss.selector) == (CODE + 2, 3, 0x23, 0x1B)
+    assert watched.vectors == []
 
 
 def test_syscall_without_efer_sce_is_ud_and_sysenter_without_a_segment_gp() -> None:
@@ -188,29 +195,12 @@ def leaves_long_mode(then: bytes) -> Watched:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
-    ("then", "what"), [(b"\xcd\x80", "INT n, INT3 or INTO"), (b"\x0f\x0b", "#UD"), (b"\xcf", "IRET"), (b"\xf4", "HLT")]
-)
-def test_a_guest_that_leaves_long_mode_and_needs_what_is_not_modelled_there_is_refused(
-    way: str, then: bytes, what: str
-) -> None:
-    watched = leaves_long_mode(then + b"\xeb\xfe")
-    with pytest.raises(UnsupportedError, match=f"{what} at .* in protected mode"):
-        getattr(watched, way)(20)
-    assert watched.machine.cpu.registers().mode == "protected"
-    assert watched.machine.cpu.rip == CODE + 0x4A
-
-
-def test_an_interrupt_outside_long_mode_is_refused_before_it_is_acknowledged() -> None:
-    watched = leaves_long_mode(b"\x90\xeb\xfe")
-    watched.step_to(6)
-    watched.machine.raise_nmi()
-    with pytest.raises(UnsupportedError, match="an NMI at"):
-        watched.machine.micro_step()
-    with pytest.raises(UnsupportedError, match="an NMI at"):
-        watched.machine.run(100)
-    with pytest.raises(UnsupportedError):
-        watched.machine.rehearse(Event(0x80, Source.SOFTWARE, 0, 0))
+def test_a_guest_that_leaves_long_mode_meets_the_gates_of_the_mode_that_it_is_in(way: str) -> None:
+    # The 16-byte gate of vector 0x40 holds the 8-byte gates of 0x80 and 0x81; the upper one is zero.
+    watched = leaves_long_mode(b"\xcd\x81" + LOOP)
+    getattr(watched, way)(5)
+    first = watched.deliveries[0]
+    assert (first.origin.mode, first.event.vector, first.steps[-1].rule.id) == ("protected", 0x81, "gate.type")
 
 
 def test_paging_of_another_kind_is_refused_where_it_is_walked_and_shows_nothing_where_it_is_looked_at() -> None:

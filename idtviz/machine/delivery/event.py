@@ -49,6 +49,8 @@ class Event:
     cr2: int | None = None
     irq: int | None = None
     caused_by: int | None = None
+    real: bool = False
+    """Whether it happens in real mode, where no exception pushes an error code (SDM 3B 20.1.4)."""
 
     @property
     def name(self) -> str:
@@ -85,10 +87,13 @@ class Event:
         return double_fault_class(self.vector) if self.source is Source.EXCEPTION else DoubleFaultClass.BENIGN
 
 
-def exception(fault: Fault, rip: int, caused_by: int | None = None) -> Event:
-    """The event that `fault` of the instruction at `rip` raises; only some vectors push a code (SDM 3A table 6-1)."""
-    code = fault.error_code if VECTORS[fault.vector].error_code else None
-    return Event(fault.vector, Source.EXCEPTION, rip, rip, code, fault.cr2, None, caused_by)
+def exception(fault: Fault, rip: int, caused_by: int | None = None, *, real: bool = False) -> Event:
+    """The event that `fault` of the instruction at `rip` raises, in real mode or outside it.
+
+    Only some vectors push an error code (SDM 3A table 6-1), in real mode none.
+    """
+    code = fault.error_code if VECTORS[fault.vector].error_code and not real else None
+    return Event(fault.vector, Source.EXCEPTION, rip, rip, code, fault.cr2, None, caused_by, real)
 
 
 def after_fault(event: Event, fault: Fault, index: int) -> Event | None:
@@ -105,5 +110,5 @@ def after_fault(event: Event, fault: Fault, index: int) -> Event | None:
         first is page_fault and second in (contributory, page_fault)
     )
     if doubles:
-        return exception(Fault(DOUBLE_FAULT, 0), event.instruction_rip, index)
-    return exception(fault, event.instruction_rip, index)
+        return exception(Fault(DOUBLE_FAULT, 0), event.instruction_rip, index, real=event.real)
+    return exception(fault, event.instruction_rip, index, real=event.real)

@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from idtviz.machine.delivery import rules
-from idtviz.machine.delivery.event import (
-    GENERAL_PROTECTION,
-    INVALID_TSS,
-    NOT_PRESENT,
-    STACK_FAULT,
-    Event,
-    Fault,
-)
-from idtviz.machine.delivery.procedure import Procedure, Steps
-from idtviz.machine.memory import LinearMemory
-from idtviz.machine.registers import RSP, Registers, Segment
+from idtviz.machine.delivery.delivery import Delivery, Located
+from idtviz.machine.delivery.event import GENERAL_PROTECTION, INVALID_TSS, NOT_PRESENT, STACK_FAULT, Fault
+from idtviz.machine.delivery.procedure import Steps
+from idtviz.machine.delivery.segments import compare, descriptor_table, mark_accessed, segment
+from idtviz.machine.registers import RSP, Segment
 from idtviz.x86 import flags
 from idtviz.x86.addresses import MASK64, is_canonical
 from idtviz.x86.descriptors import SegmentDescriptor
 from idtviz.x86.error_codes import idt_error, selector_error
-from idtviz.x86.frames import InterruptFrame64
+from idtviz.x86.frames import InterruptFrame
 from idtviz.x86.gates import Gate64
 from idtviz.x86.selectors import Selector
 from idtviz.x86.tss import ist_offset, rsp_offset
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A stack pointer and where it came from: `same`, `tss.rsp0`, `tss.ist1`; `address` is that of the TSS field."""
-
-    source: str
-    pointer: int
-    address: int | None
-
-
-class LongDelivery(Procedure):
-    """The delivery of `event`. What it has found so far stands in `gate`, `descriptor`, `stack`, `frame`."""
-
-    def __init__(self, event: Event, before: Registers, memory: LinearMemory) -> None:
-        self.event = event
-        self.gate: Gate64 | None = None
-        self.gate_address = 0
-        self.descriptor: SegmentDescriptor | None = None
-        self.descriptor_address = 0
-        self.stack: Located | None = None
-        self.frame: InterruptFrame64 | None = None
-        super().__init__(before, memory, ext=event.external)
-
-    @property
-    def saved_rflags(self) -> int:
-        """RFLAGS as the frame holds them."""
-        return self.before.rflags | (flags.RF if self.event.sets_rf else 0)
+class LongDelivery(Delivery):
+    """Through a 16-byte gate to a handler in 64-bit mode."""
 
     def perform(self) -> Steps:
         yield from self._find_gate()
@@ -66,7 +36,7 @@ class LongDelivery(Procedure):
         wrong = Fault(GENERAL_PROTECTION, entry)
         last, limit = event.vector * 16 + 15, at.idtr.limit
         what = f"vector {event.vector} lies within the IDT limit"
-        yield self.check(rules.IDT_LIMIT, last <= limit, what, _compare(last, "≤", limit), wrong)
+        yield self.check(rules.IDT_LIMIT, last <= limit, what, compare(last, "≤", limit), wrong)
         self.gate_address = (at.idtr.base + event.vector * 16) & MASK64
         self.gate = gate = Gate64(self.read(rules.IDT_READ, "gate read", self.gate_address, 16))
         yield self.did(rules.IDT_READ, "gate read", f"16 B @{self.gate_address:x}")
@@ -78,13 +48,13 @@ class LongDelivery(Procedure):
         if not event.external:
             dpl = gate.dpl
             what = f"software may use it: gate DPL {dpl} ≥ CPL {at.cpl}"
-            yield self.check(rules.GATE_DPL, dpl >= at.cpl, what, _compare(dpl, "≥", at.cpl), wrong)
+            yield self.check(rules.GATE_DPL, dpl >= at.cpl, what, compare(dpl, "≥", at.cpl), wrong)
         absent = Fault(NOT_PRESENT, entry)
         yield self.check(rules.GATE_PRESENT, gate.present, "gate present", f"P={int(gate.present)}", absent)
 
     def _find_code_segment(self) -> Steps:
         at = self.before
-        assert self.gate is not None
+        assert isinstance(self.gate, Gate64)
         selector = Selector(self.gate.selector)
         error = selector_error(selector.value, self.ext)
         wrong = Fault(GENERAL_PROTECTION, error)
@@ -92,7 +62,7 @@ class LongDelivery(Procedure):
         yield self.check(rules.SELECTOR_NULL, not selector.null, "selector not null", f"{selector.value:#x}", null)
         base, limit, name = descriptor_table(at, selector)
         last = selector.offset + 7
-        value = "the LDTR is null" if limit is None else _compare(last, "≤", limit)
+        value = "the LDTR is null" if limit is None else compare(last, "≤", limit)
         inside = limit is not None and last <= limit
         yield self.check(rules.SELECTOR_LIMIT, inside, f"selector within the {name}", value, wrong)
         self.descriptor_address = (base + selector.offset) & MASK64
@@ -103,7 +73,7 @@ class LongDelivery(Procedure):
         dpl = found.dpl
         inner = dpl <= at.cpl
         what = f"DPL {dpl} ≤ CPL {at.cpl}" + (f" → enter ring {self.new_cpl}" if inner else "")
-        yield self.check(rules.DESCRIPTOR_DPL, inner, what, _compare(dpl, "≤", at.cpl), wrong)
+        yield self.check(rules.DESCRIPTOR_DPL, inner, what, compare(dpl, "≤", at.cpl), wrong)
         long, wide = found.l, found.db
         bits = f"L={int(long)} D={int(wide)}"
         yield self.check(rules.DESCRIPTOR_LONG, long and not wide, "64-bit code: L=1 D=0", bits, wrong)
@@ -119,7 +89,7 @@ class LongDelivery(Procedure):
 
     def _find_stack(self) -> Steps:
         at = self.before
-        assert self.gate is not None
+        assert isinstance(self.gate, Gate64)
         ist, cpl = self.gate.ist, self.new_cpl
         if ist:
             source, offset = f"tss.ist{ist}", ist_offset(ist)
@@ -134,7 +104,7 @@ class LongDelivery(Procedure):
         last, limit = offset + 7, at.tr.limit
         if last > limit:
             outside = Fault(INVALID_TSS, selector_error(at.tr.selector, self.ext))
-            value = f"{_compare(last, '≤', limit)} (TSS limit)"
+            value = f"{compare(last, '≤', limit)} (TSS limit)"
             yield self.check(rules.STACK_SELECT, last <= limit, why, value, outside)
         address = (at.tr.base + offset) & MASK64
         pointer = self.read(rules.STACK_SELECT, why, address, 8)
@@ -159,7 +129,7 @@ class LongDelivery(Procedure):
         if event.error_code is not None:
             words.append((rules.PUSH_ERROR, "push error code", event.error_code))
         size = 8 * len(words)
-        self.frame = InterruptFrame64(
+        self.frame = InterruptFrame(
             address=(pointer - size) & MASK64,
             error_code=event.error_code,
             rip=event.rip,
@@ -177,7 +147,7 @@ class LongDelivery(Procedure):
     def _enter(self) -> Steps:
         at, cpl = self.before, self.new_cpl
         gate, descriptor = self.gate, self.descriptor
-        assert gate is not None and descriptor is not None and self.frame is not None
+        assert isinstance(gate, Gate64) and descriptor is not None and self.frame is not None
         offset = gate.offset
         canonical, bad = is_canonical(offset), Fault(GENERAL_PROTECTION, int(self.ext))
         yield self.check(rules.HANDLER_CANONICAL, canonical, "handler address canonical", f"{offset:#x}", bad)
@@ -204,34 +174,3 @@ class LongDelivery(Procedure):
         )
         interrupts = "IF ← 0 · TF NT RF ← 0" if masks else "IF kept · TF NT RF ← 0"
         yield self.did(rules.ENTER, f"CS:RIP ← {selector:#x}:{offset:#x}", interrupts)
-
-
-def descriptor_table(at: Registers, selector: Selector) -> tuple[int, int | None, str]:
-    """Base, limit (None: no LDT is loaded) and name of the table that `selector` names."""
-    if not selector.ti:
-        return at.gdtr.base, at.gdtr.limit, "GDT"
-    usable = at.ldtr.selector & ~3 and at.ldtr.present
-    return at.ldtr.base, at.ldtr.limit if usable else None, "LDT"
-
-
-def segment(selector: int, descriptor: SegmentDescriptor) -> Segment:
-    """The segment register that loading `descriptor` leaves, accessed bit set."""
-    high = (descriptor.value | _ACCESSED) >> 32 & 0x00F0FF00
-    return Segment(selector, descriptor.base, descriptor.byte_limit, high)
-
-
-def mark_accessed(
-    procedure: Procedure, rule: rules.Rule, text: str, descriptor: SegmentDescriptor, address: int
-) -> None:
-    """Set the accessed bit of the descriptor in its table, if it is clear (SDM 3A 3.4.5.1)."""
-    if not descriptor.accessed:
-        procedure.write(rule, text, (address + 5) & MASK64, (descriptor.value | _ACCESSED) >> 40 & 0xFF, 1)
-
-
-def _compare(left: int, relation: str, right: int) -> str:
-    holds = left <= right if relation == "≤" else left >= right
-    opposite = {"≤": ">", "≥": "<"}[relation]
-    return f"{left:#x} {relation if holds else opposite} {right:#x}"
-
-
-_ACCESSED = 1 << 40

@@ -52,6 +52,10 @@ class Procedure:
         self.ext = ext
         self.steps: list[Step] = []
         self.after: Registers | None = None
+        self.committed: Registers | None = None
+        """The registers of a task that has been switched to; a fault of a later step is raised in that task."""
+        self.debug_trap = False
+        """The task switched to has its T bit set: #DB behind the switch (SDM 3A 7.2.1)."""
         self.fault: Fault | None = None
         self.written: list[Span] = []
         """The writes that went through."""
@@ -63,6 +67,10 @@ class Procedure:
 
     def perform(self) -> Steps:
         """The steps, in order. The last one sets `after`."""
+        raise NotImplementedError
+
+    def over(self, memory: LinearMemory) -> Procedure:
+        """The same procedure from its beginning, over other memory."""
         raise NotImplementedError
 
     @property
@@ -101,6 +109,11 @@ class Procedure:
         self._writes.append(span)
         self.memory.write(address, value.to_bytes(size, "little"), user=user)
         self.written.append(span)
+
+    def probe(self, rule: Rule, text: str, address: int, size: int, *, write: bool = False) -> None:
+        """Make sure that a supervisor may read or write there, without doing it; faults as in `read`."""
+        self._rule, self._text = rule, text
+        self.memory.probe(address, size, write=write)
 
     def did(self, rule: Rule, text: str, value: str = "") -> Step:
         """A step that cannot fail, with what was read and written since the last one."""

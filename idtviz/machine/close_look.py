@@ -1,0 +1,140 @@
+"""The faults that an instruction raises and that the engine does not know: found in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from idtviz.machine.decoding import Decoded, Kind
+from idtviz.machine.delivery.event import ALIGNMENT_CHECK, GENERAL_PROTECTION, STACK_FAULT, Fault
+from idtviz.machine.memory import LinearMemory
+from idtviz.machine.operands import Operand, operands_of
+from idtviz.machine.regime import FLAT_LIMIT, Breakpoint, Regime, is_allowed
+from idtviz.machine.registers import RSP, Registers, Segment
+from idtviz.machine.segmentation import contains, offset_mask
+from idtviz.x86 import control, flags
+from idtviz.x86.addresses import is_canonical
+
+_RCX = 1
+_ALIGNMENTS = {2: 2, 4: 4, 8: 8, 10: 8}
+"""Operand size to the alignment that AC asks for (SDM 3A table 6-7)."""
+
+
+def fault_in_front(found: Decoded, at: Registers, regime: Regime, memory: LinearMemory) -> Fault | None:
+    """What the instruction at RIP raises before it does anything, of those faults that the engine does not raise."""
+    protection = Fault(GENERAL_PROTECTION, 0)
+    if regime.code_limit != FLAT_LIMIT:
+        if at.rip + found.length - 1 > regime.code_limit:
+            return protection
+        if Kind.BRANCH in found.kind and _leaves(found, at, regime.code_limit, memory):
+            return protection
+    if Kind.SYSTEM_RETURN in found.kind and not _returns_to_canonical(found, at):
+        return protection
+    checked = dict(regime.segments)
+    for operand in operands_of(found, at):
+        segment = checked.get(operand.segment)
+        if segment is not None and not _allows(segment, operand, protected=regime.protected):
+            return Fault(STACK_FAULT if operand.stack else GENERAL_PROTECTION, 0)
+        if Kind.ALIGNED in found.kind and operand.address % 16 and _runs_sse(at):
+            return protection
+        if regime.alignment and _is_misaligned(operand):
+            return Fault(ALIGNMENT_CHECK, 0)
+    return None
+
+
+def hits(breakpoints: tuple[Breakpoint, ...], operands: Iterable[Operand]) -> int:
+    """Bits B0-B3 of DR6 for the data breakpoints that these accesses meet (SDM 3B 17.2.4)."""
+    watched = [point for point in breakpoints if point.kind in (Breakpoint.WRITE, Breakpoint.ACCESS)]
+    met = 0
+    for operand in operands if watched else ():
+        for point in watched:
+            if (operand.write or point.kind == Breakpoint.ACCESS) and point.covers(operand.address, operand.size):
+                met |= 1 << point.number
+    return met
+
+
+def instruction_hits(breakpoints: tuple[Breakpoint, ...], at: Registers) -> int:
+    """Bits B0-B3 of DR6 for the instruction breakpoints at RIP; RF holds them off (SDM 3B 17.3.1.1)."""
+    if at.rflags & flags.RF:
+        return 0
+    return sum(
+        1 << point.number
+        for point in breakpoints
+        if point.kind == Breakpoint.EXECUTE and point.address == at.linear_rip
+    )
+
+
+def port_hits(breakpoints: tuple[Breakpoint, ...], port: int, size: int) -> int:
+    """Bits B0-B3 of DR6 for the I/O breakpoints that an access of `size` bytes at `port` meets (SDM 3B 17.2.4)."""
+    return sum(
+        1 << point.number for point in breakpoints if point.kind == Breakpoint.PORT and point.covers(port, size)
+    )
+
+
+def _allows(segment: Segment, operand: Operand, *, protected: bool) -> bool:
+    if protected and not (segment.present and is_allowed(segment, write=operand.write)):
+        return False
+    return contains(segment, operand.offset, operand.size)
+
+
+def _leaves(found: Decoded, at: Registers, limit: int, memory: LinearMemory) -> bool:
+    """Whether a branch goes behind the limit of CS (SDM 2A JMP, CALL; 2B RET); if it is taken."""
+    mask = 0xFFFF if found.operand_size == 2 else 0xFFFFFFFF
+    if found.displacement is not None:
+        return _is_taken(found, at) and (at.rip + found.displacement) & mask > limit
+    if found.target_register is not None:
+        return at.general[found.target_register] & mask > limit
+    if found.mnemonic.startswith("ret"):
+        address = at.ss.base + (at.general[RSP] & offset_mask(at.ss))
+    else:
+        operand = next(operands_of(found, at), None)
+        if operand is None:
+            return False
+        address = operand.address
+    raw = memory.peek(address & 0xFFFFFFFF, found.operand_size)
+    return raw is not None and int.from_bytes(raw, "little") > limit
+
+
+def _is_taken(found: Decoded, at: Registers) -> bool:
+    """Whether a conditional branch is taken (SDM 2A Jcc, LOOP)."""
+    name = found.mnemonic
+    if name in ("jmp", "call"):
+        return True
+    counter = at.general[_RCX] & found.address_mask
+    if name in ("jcxz", "jecxz", "jrcxz"):
+        return counter == 0
+    zero = bool(at.rflags & flags.ZF)
+    if name.startswith("loop"):
+        wanted = {"loop": True, "loope": zero, "loopne": not zero}[name]
+        return wanted and counter != 1
+    less = bool(at.rflags & flags.SF) != bool(at.rflags & flags.OF)
+    holds = {
+        "o": bool(at.rflags & flags.OF),
+        "b": bool(at.rflags & flags.CF),
+        "e": zero,
+        "be": zero or bool(at.rflags & flags.CF),
+        "s": bool(at.rflags & flags.SF),
+        "p": bool(at.rflags & flags.PF),
+        "l": less,
+        "le": zero or less,
+    }
+    opposite = {"no": "o", "ae": "b", "ne": "e", "a": "be", "ns": "s", "np": "p", "ge": "l", "g": "le"}
+    condition = name[1:]
+    return not holds[opposite[condition]] if condition in opposite else holds[condition]
+
+
+def _returns_to_canonical(found: Decoded, at: Registers) -> bool:
+    """SYSRET and SYSEXIT to 64-bit code refuse a non-canonical RIP while still in ring 0 (SDM 2B SYSRET)."""
+    if found.operand_size != 8 or not found.wide or at.cpl != 0:
+        return True
+    source = _RCX if found.mnemonic.startswith("sysret") else 2
+    return is_canonical(at.general[source])
+
+
+def _runs_sse(at: Registers) -> bool:
+    """Whether SSE instructions execute, and raise neither #UD nor #NM first (SDM 2A 2.4)."""
+    return not at.cr0 & (control.CR0_EM | control.CR0_TS) and bool(at.cr4 & control.CR4_OSFXSR)
+
+
+def _is_misaligned(operand: Operand) -> bool:
+    aligned = operand.size not in _ALIGNMENTS or operand.address % _ALIGNMENTS[operand.size] == 0
+    return not aligned and is_canonical(operand.address)

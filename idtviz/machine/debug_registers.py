@@ -1,0 +1,49 @@
+"""MOV from and to the debug registers (SDM 3B 17.2; 2B MOV). The engine would set breakpoints of its own for them."""
+
+from __future__ import annotations
+
+from idtviz.machine.cpu import Cpu
+from idtviz.machine.delivery.event import DEBUG, GENERAL_PROTECTION, UNDEFINED_OPCODE, Fault
+from idtviz.machine.registers import Registers
+from idtviz.x86 import control
+from idtviz.x86.addresses import MASK64
+
+DR6_BREAKPOINTS = 0xF
+"""B0 to B3: the breakpoints that were met."""
+DR6_BD, DR6_BS, DR6_BT = 1 << 13, 1 << 14, 1 << 15
+DR7_GD = 1 << 13
+
+_DR6_WRITABLE, _DR6_ONES = 0x0000_E00F, 0xFFFF_0FF0
+_DR7_WRITABLE, _DR7_ONES = 0xFFFF_2BFF, 0x0000_0400
+_TO_DEBUG_REGISTER = 0x23
+_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
+
+
+def move(raw: bytes, at: Registers, cpu: Cpu) -> Fault | None:
+    """Perform the MOV whose bytes are `raw`, all but the step to the next instruction; or the fault that it raises."""
+    start = next(index for index, byte in enumerate(raw) if byte not in _PREFIXES)
+    rex = raw[start] if at.mode == "long" and raw[start] & 0xF0 == 0x40 else 0
+    opcode, modrm = raw[start + bool(rex) + 1], raw[start + bool(rex) + 2]
+    number, general = modrm >> 3 & 7, (modrm & 7) | (rex & 1) << 3
+    if rex & 4 or (number in (4, 5) and at.cr4 & control.CR4_DE):
+        return Fault(UNDEFINED_OPCODE, 0)
+    if at.cpl:
+        return Fault(GENERAL_PROTECTION, 0)
+    if cpu.debug_register(7) & DR7_GD:
+        cpu.set_debug_register(6, cpu.debug_register(6) | DR6_BD)
+        return Fault(DEBUG, 0)
+    if number in (4, 5):
+        number += 2
+    mask = MASK64 if at.mode == "long" else 0xFFFFFFFF
+    if opcode != _TO_DEBUG_REGISTER:
+        cpu.set_general(general, cpu.debug_register(number) & mask)
+        return None
+    value = at.general[general] & mask
+    if number in (6, 7) and value >> 32:
+        return Fault(GENERAL_PROTECTION, 0)
+    if number == 6:
+        value = value & _DR6_WRITABLE | _DR6_ONES
+    elif number == 7:
+        value = value & _DR7_WRITABLE | _DR7_ONES
+    cpu.set_debug_register(number, value)
+    return None

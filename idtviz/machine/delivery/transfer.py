@@ -1,0 +1,48 @@
+"""Changes of code segment that are no interrupt: far CALL, JMP and RET, SYSCALL and SYSENTER."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from idtviz.machine.delivery.procedure import Procedure
+from idtviz.machine.far_instructions import FarInstruction
+from idtviz.machine.memory import LinearMemory
+from idtviz.machine.registers import RSP, Registers, Segment
+from idtviz.x86 import flags
+from idtviz.x86.addresses import MASK32, MASK64
+
+
+class Transfer(Procedure):
+    """The far instruction `instruction` at RIP; its faults have EXT clear. `end` is RIP behind it."""
+
+    def __init__(self, before: Registers, memory: LinearMemory, instruction: FarInstruction) -> None:
+        self.instruction = instruction
+        self.end = before.rip + instruction.length & (MASK64 if before.mode == "long" else MASK32)
+        super().__init__(before, memory, ext=False)
+
+    def over(self, memory: LinearMemory) -> Transfer:
+        """The same transfer from its beginning, over other memory."""
+        return type(self)(self.before, memory, self.instruction)
+
+    @property
+    def name(self) -> str:
+        """What the instruction is called: `CALL far`, `SYSCALL`."""
+        return self.instruction.kind.value
+
+    def arrive(self, cs: Segment, cpl: int, rip: int, rsp: int | None = None, **segments: Segment) -> Registers:
+        """Set `after`: the registers with this code segment, and what else has changed. RF ends with an instruction."""
+        at = self.before
+        general = list(at.general)
+        if rsp is not None:
+            general[RSP] = rsp
+        self.after = replace(
+            at,
+            general=tuple(general),
+            rip=rip,
+            rflags=at.rflags & ~flags.RF,
+            cpl=cpl,
+            cs=cs,
+            interrupt_shadow=False,
+            **segments,
+        )
+        return self.after

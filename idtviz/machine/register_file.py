@@ -1,0 +1,280 @@
+"""The registers, read and written in place in the engine's own state."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from unicorn import x86_const
+
+from idtviz.machine import layout
+from idtviz.machine.delivery.system_call import SystemCallMsrs
+from idtviz.machine.engine import Engine
+from idtviz.machine.registers import Registers, Segment, Table
+from idtviz.x86 import control, flags
+from idtviz.x86.addresses import MASK64
+
+# Bits of hflags, the engine's summary of the processor's mode.
+GUEST = 1 << 21  # intercepts are consulted
+_SHADOW = 1 << 3  # STI or MOV SS holds interrupts off for one instruction
+_CS32, _SS32, _ADDSEG, _CS64 = 1 << 4, 1 << 5, 1 << 6, 1 << 15
+
+_REGIME_HFLAGS = 3 | _CS32 | _CS64 | 1 << 7 | 1 << 14  # CPL, code size, PE, LMA
+
+CC_OP_EFLAGS = 1
+_SEGMENT_ORDER = ("es", "cs", "ss", "ds", "fs", "gs")
+_STATUS_FLAGS = flags.CF | flags.PF | flags.AF | flags.ZF | flags.SF | flags.OF
+
+
+class RegisterFile:
+    """Every register of the processor behind `engine`."""
+
+    def __init__(self, engine: Engine) -> None:
+        found = layout.locate(engine)
+        self._uc = engine
+        self._state = found.cpu
+        self._exception = found.exception
+        self._counter = found.counter
+
+    @property
+    def rip(self) -> int:
+        """The offset of the next instruction."""
+        value: int = self._state.eip
+        return value
+
+    @rip.setter
+    def rip(self, value: int) -> None:
+        self._state.eip = value
+
+    @property
+    def cpl(self) -> int:
+        """The current privilege level, 0 to 3."""
+        level: int = self._state.hflags & 3
+        return level
+
+    @property
+    def protection_enabled(self) -> bool:
+        """CR0.PE: not real mode."""
+        return bool(self._state.cr[0] & control.CR0_PE)
+
+    @property
+    def interrupts_enabled(self) -> bool:
+        """IF is set and no STI or MOV SS shadow holds interrupts off."""
+        return bool(self._state.eflags & flags.IF) and not self._state.hflags & _SHADOW
+
+    @property
+    def interrupt_shadow(self) -> bool:
+        """STI or MOV SS holds interrupts off until one more instruction has completed (SDM 3A 6.8.1, 6.8.3)."""
+        return bool(self._state.hflags & _SHADOW)
+
+    @property
+    def single_steps(self) -> bool:
+        """TF is set: #DB behind the next instruction."""
+        return bool(self._state.eflags & flags.TF)
+
+    @property
+    def cr2(self) -> int:
+        value: int = self._state.cr[2]
+        return value
+
+    @cr2.setter
+    def cr2(self, value: int) -> None:
+        self._state.cr[2] = value
+
+    def debug_register(self, index: int) -> int:
+        """DR`index`: 0-3, 6 (status) or 7 (control)."""
+        value: int = self._exception.dr[index]
+        return value
+
+    def debug_registers(self) -> tuple[int, int, int, int, int]:
+        """DR0 to DR3, and DR7."""
+        dr = self._exception.dr
+        return dr[0], dr[1], dr[2], dr[3], dr[7]
+
+    def set_debug_register(self, index: int, value: int) -> None:
+        """DR`index`: 0-3, 6 or 7; the engine itself takes no notice of them."""
+        self._exception.dr[index] = value
+
+    def set_general(self, index: int, value: int) -> None:
+        """A general register, by its number in encoding order."""
+        self._state.regs[index] = value
+
+    def system_call_msrs(self) -> SystemCallMsrs:
+        """The model-specific registers that SYSCALL and SYSENTER go by."""
+        read = self._uc.msr_read
+        return SystemCallMsrs(
+            star=read(0xC0000081),
+            lstar=read(0xC0000082),
+            cstar=read(0xC0000083),
+            fmask=read(0xC0000084),
+            sysenter_cs=read(0x174),
+            sysenter_esp=read(0x175),
+            sysenter_eip=read(0x176),
+        )
+
+    def checked_state(self) -> tuple[int, ...]:
+        """Everything that decides which instructions are looked at (see `regime`); equal where nothing changed."""
+        state = self._state
+        dr = self._exception.dr
+        dr7: int = dr[7]
+        basic = (
+            state.hflags & _REGIME_HFLAGS,
+            state.eflags & (flags.AC | flags.IOPL | flags.VM),
+            state.cr[0] & control.CR0_AM,
+            dr7,
+            *((dr[0], dr[1], dr[2], dr[3], state.cr[4]) if dr7 & 0xFF else ()),
+        )
+        if state.hflags & _CS64:
+            return basic
+        return *basic, *(part for cache in state.segs for part in (cache.limit, cache.flags))
+
+    @property
+    def cr3(self) -> int:
+        value: int = self._state.cr[3]
+        return value
+
+    def note_single_step(self) -> None:
+        """DR6 of the #DB that TF raises behind an instruction (SDM 3B 17.2.3)."""
+        self._exception.dr[6] |= _SINGLE_STEP
+
+    def retire(self, length: int) -> None:
+        """An instruction of `length` bytes that idtviz performed has completed: RIP moves, RF and the shadow end."""
+        state = self._state
+        state.eip = (state.eip + length) & MASK64
+        state.hflags &= ~(_SHADOW | flags.RF)
+        state.eflags &= ~flags.RF
+
+    def set_time_stamp(self, ticks: int, *, processor_id: bool) -> None:
+        """EDX:EAX := `ticks`, as RDTSC leaves it; for RDTSCP also ECX := IA32_TSC_AUX (`processor_id`)."""
+        self._state.regs[0] = ticks & 0xFFFFFFFF
+        self._state.regs[2] = ticks >> 32 & 0xFFFFFFFF
+        if processor_id:
+            self._state.regs[1] = self._uc.msr_read(_TSC_AUX) & 0xFFFFFFFF
+
+    def registers(self) -> Registers:
+        """All registers, as a value."""
+        state = self._state
+        segments = [Segment(cache.selector, cache.base, cache.limit, cache.flags) for cache in state.segs]
+        ldt, tr, gdt, idt = state.ldt, state.tr, state.gdt, state.idt
+        control_registers = state.cr
+        return Registers(
+            general=tuple(state.regs),
+            rip=state.eip,
+            rflags=state.eflags | flags.ALWAYS_SET,
+            cpl=state.hflags & 3,
+            es=segments[0],
+            cs=segments[1],
+            ss=segments[2],
+            ds=segments[3],
+            fs=segments[4],
+            gs=segments[5],
+            ldtr=Segment(ldt.selector, ldt.base, ldt.limit, ldt.flags),
+            tr=Segment(tr.selector, tr.base, tr.limit, tr.flags),
+            gdtr=Table(gdt.base, gdt.limit),
+            idtr=Table(idt.base, idt.limit),
+            cr0=control_registers[0],
+            cr2=control_registers[2],
+            cr3=control_registers[3],
+            cr4=control_registers[4],
+            efer=state.efer,
+            interrupt_shadow=bool(state.hflags & _SHADOW),
+        )
+
+    def load(self, registers: Registers, before: Registers | None = None) -> None:
+        """Make `registers` the processor's. What equals `before` (the present state) is left as it is."""
+        state = self._state
+        for index, value in enumerate(registers.general):
+            state.regs[index] = value
+        state.eip = registers.rip
+        self._load_flags(registers.rflags)
+        for cache, name in zip(state.segs, _SEGMENT_ORDER, strict=True):
+            segment: Segment = getattr(registers, name)
+            if before is None or segment is not getattr(before, name):
+                _store(cache, segment)
+        if before is None or registers.tr is not before.tr:
+            _store(state.tr, registers.tr)
+        if before is None or registers.ldtr is not before.ldtr:
+            _store(state.ldt, registers.ldtr)
+        state.gdt.base, state.gdt.limit = registers.gdtr.base, registers.gdtr.limit
+        state.idt.base, state.idt.limit = registers.idtr.base, registers.idtr.limit
+        if before is None or _paging(registers) != _paging(before):
+            self._load_control(registers)
+        state.cr[2] = registers.cr2
+        self._derive_hflags(registers)
+
+    def _load_flags(self, rflags: int) -> None:
+        """Between two runs all flags stand in `eflags`; when one begins the engine takes some of them apart again."""
+        state = self._state
+        state.cc_src = rflags & _STATUS_FLAGS
+        state.cc_op = CC_OP_EFLAGS
+        state.df = -1 if rflags & flags.DF else 1
+        state.eflags = rflags
+
+    def _load_control(self, registers: Registers) -> None:
+        uc = self._uc
+        # The engine changes EFER.LMA only where CR0.PG itself changes.
+        uc.reg_write(x86_const.UC_X86_REG_CR0, registers.cr0 & ~control.CR0_PG)
+        uc.reg_write(x86_const.UC_X86_REG_CR4, registers.cr4)
+        uc.msr_write(_EFER, registers.efer)
+        uc.reg_write(x86_const.UC_X86_REG_CR3, registers.cr3)
+        uc.reg_write(x86_const.UC_X86_REG_CR0, registers.cr0)
+
+    def _derive_hflags(self, registers: Registers) -> None:
+        """The engine's summary of CS, SS, CR0 and RFLAGS that selects how code is translated."""
+        hflags = self._state.hflags & ~(
+            3 | _SHADOW | _CS32 | _SS32 | _ADDSEG | _CS64 | flags.TF | flags.IOPL | flags.RF | flags.VM
+        )
+        hflags |= registers.cpl | GUEST | registers.rflags & (flags.TF | flags.IOPL | flags.RF | flags.VM)
+        if registers.interrupt_shadow:
+            hflags |= _SHADOW
+        if registers.mode == "long":
+            hflags |= _CS32 | _SS32 | _CS64
+        else:
+            hflags |= _CS32 if registers.cs.flags & Segment.CODE_32 else 0
+            hflags |= _SS32 if registers.ss.flags & Segment.CODE_32 else 0
+            flat = registers.mode in ("protected", "compatibility") and registers.cs.flags & Segment.CODE_32
+            if not flat or registers.ds.base or registers.es.base or registers.ss.base:
+                hflags |= _ADDSEG
+        self._state.hflags = hflags
+
+    def digest_into(self, update: Callable[[bytes], object]) -> None:
+        """Feed every architectural register, in a fixed order, to a hash's `update`."""
+        at = self.registers()
+        words = [*at.general, at.rip, at.rflags, at.cpl, at.cr0, at.cr2, at.cr3, at.cr4, at.efer, at.interrupt_shadow]
+        for segment in (at.es, at.cs, at.ss, at.ds, at.fs, at.gs, at.ldtr, at.tr):
+            words += [segment.selector, segment.base, segment.limit, segment.flags]
+        words += [at.gdtr.base, at.gdtr.limit, at.idtr.base, at.idtr.limit]
+        words += [self._exception.dr[index] for index in (0, 1, 2, 3, 6, 7)]
+        words += [self._uc.msr_read(number) for number in _DIGESTED_MSRS]
+        words += [int(self._uc.reg_read(number)) for number in _DIGESTED_WORDS]
+        update(struct.pack(f"<{len(words)}Q", *words))
+        for number in _DIGESTED_VECTORS:
+            update(repr(self._uc.reg_read(number)).encode())
+
+
+def _store(cache: layout.SegmentCache, segment: Segment) -> None:
+    cache.selector, cache.base, cache.limit, cache.flags = segment.selector, segment.base, segment.limit, segment.flags
+
+
+def _paging(registers: Registers) -> tuple[int, ...]:
+    return registers.cr0, registers.cr3, registers.cr4, registers.efer
+
+
+_EFER = 0xC0000080
+_TSC_AUX = 0xC0000103
+_SINGLE_STEP = 1 << 14  # DR6.BS
+_DIGESTED_MSRS = (
+    *(0x174, 0x175, 0x176, 0x277),  # SYSENTER_CS, _ESP, _EIP, PAT
+    *(0xC0000081, 0xC0000082, 0xC0000083, 0xC0000084),  # STAR, LSTAR, CSTAR, FMASK
+    *(0xC0000102, 0xC0000103),  # KERNEL_GS_BASE, TSC_AUX
+)
+_DIGESTED_WORDS = (
+    x86_const.UC_X86_REG_FPSW,
+    x86_const.UC_X86_REG_FPCW,
+    x86_const.UC_X86_REG_FPTAG,
+    x86_const.UC_X86_REG_MXCSR,
+)
+_DIGESTED_VECTORS = (
+    *(x86_const.UC_X86_REG_FP0 + index for index in range(8)),
+    *(x86_const.UC_X86_REG_XMM0 + index for index in range(16)),
+)
