@@ -65,9 +65,7 @@ def instruction_hits(breakpoints: tuple[Breakpoint, ...], at: Registers) -> int:
 
 def port_hits(breakpoints: tuple[Breakpoint, ...], port: int, size: int) -> int:
     """Bits B0-B3 of DR6 for the I/O breakpoints that an access of `size` bytes at `port` meets (SDM 3B 17.2.4)."""
-    return sum(
-        1 << point.number for point in breakpoints if point.kind == Breakpoint.PORT and point.covers(port, size)
-    )
+    return sum(1 << point.number for point in breakpoints if point.kind == Breakpoint.PORT and point.covers(port, size))
 
 
 def _allows(segment: Segment, operand: Operand, *, protected: bool) -> bool:

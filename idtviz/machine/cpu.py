@@ -16,7 +16,7 @@ from idtviz.machine.engine import Block, EngineError, Snapshot, open_engine
 from idtviz.machine.memory import PAGE, LinearMemory, Memory
 from idtviz.machine.register_file import CC_OP_EFLAGS, GUEST, RegisterFile
 from idtviz.machine.trap import Trap, TrapKind
-from idtviz.x86 import control
+from idtviz.x86 import control, flags
 from idtviz.x86.addresses import is_canonical
 from idtviz.x86.error_codes import PageFaultCode
 
@@ -89,8 +89,16 @@ class Cpu(RegisterFile):
         self._guarded = guarded
         cr2: int = self._state.cr[2]
         completed = self._run(count)
-        if self._trap is None or not self._fetching():
-            return completed
+        if self._trap is not None and self._fetching():
+            completed = self._run_to_fetch(count, completed, cr2)
+        if completed:
+            # RF lasts for one instruction; the engine ends it with a block (SDM 3B 17.3.1.1).
+            self._state.eflags &= ~flags.RF
+            self._state.hflags &= ~flags.RF
+        return completed
+
+    def _run_to_fetch(self, count: int, completed: int, cr2: int) -> int:
+        """A fetch has failed; `cr2` is CR2 from before the run. Returns how many of `count` have completed now."""
         # The engine translates ahead of what it runs: nothing was begun where the fetch failed, and what lies in front
         # of it on the page has still to be run. A fetch behind the last instruction asked for has not been tried yet.
         completed += 1
@@ -151,10 +159,8 @@ class Cpu(RegisterFile):
         return completed
 
     def _run(self, count: int) -> int:
-        self._trap = None
-        self._stopped_after = None
-        self.stopped_in_front = False
-        self._fetch_failed = False
+        self._trap = self._stopped_after = None
+        self.stopped_in_front = self._fetch_failed = False
         try:
             self._start(self._state.eip, 0, 0, count)
         except EngineError as error:
@@ -298,6 +304,7 @@ class Cpu(RegisterFile):
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to `snapshot`; RAM is the caller's. Translations and the TLB are dropped."""
+        self.changed = True
         self._uc.context_restore(snapshot)
         self._uc.reg_write(x86_const.UC_X86_REG_CR3, self._state.cr[3])
         self._uc.ctl_flush_tb()

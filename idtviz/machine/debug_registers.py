@@ -12,6 +12,8 @@ DR6_BREAKPOINTS = 0xF
 """B0 to B3: the breakpoints that were met."""
 DR6_BD, DR6_BS, DR6_BT = 1 << 13, 1 << 14, 1 << 15
 DR7_GD = 1 << 13
+DR7_LOCAL = 0x155
+"""L0 to L3, and LE: a task switch clears them."""
 
 _DR6_WRITABLE, _DR6_ONES = 0x0000_E00F, 0xFFFF_0FF0
 _DR7_WRITABLE, _DR7_ONES = 0xFFFF_2BFF, 0x0000_0400

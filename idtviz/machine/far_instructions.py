@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from idtviz.machine.instructions import MAXIMUM_LENGTH
 from idtviz.machine.registers import Registers
-from idtviz.x86.addresses import MASK64
-
-MAXIMUM_LENGTH = 15
-"""Bytes of the longest instruction (SDM 2A 2.3.11)."""
+from idtviz.x86.addresses import MASK32, MASK64
 
 _SEGMENTS = {0x26: "es", 0x2E: "cs", 0x36: "ss", 0x3E: "ds", 0x64: "fs", 0x65: "gs"}
 _OPERAND_SIZE, _ADDRESS_SIZE, _LOCK = 0x66, 0x67, 0xF0
@@ -128,9 +126,9 @@ class _Decoder:
             return None
         wide = bool(self._at.cs.flags & self._at.cs.CODE_32)
         if self._long:
-            mask = 0xFFFFFFFF if other_address_size else MASK64
+            mask = MASK32 if other_address_size else MASK64
         else:
-            mask = 0xFFFFFFFF if wide != other_address_size else 0xFFFF
+            mask = MASK32 if wide != other_address_size else 0xFFFF
         offset, on_stack = self._address_16(mod_rm) if mask == 0xFFFF else self._address(mod_rm)
         memory = MemoryPointer(self._segment(on_stack=on_stack), offset & mask, mask)
         return FarInstruction(kind, self._place, size, memory=memory)

@@ -87,6 +87,8 @@ class LinearMemory:
         self._tables: set[int] = set()
         """Physical pages of the paging structures that these walks went through."""
         self._generation = memory.generation
+        self.overwritten: list[tuple[int, bytes]] = []
+        """Physical address and former bytes of each write, in order: what it takes to see memory as it was before."""
         self._long = bool(registers.efer & EFER_LMA)
         self._mask = MASK64 if self._long else MASK32
         """Linear addresses have 64 bits in long mode, and 32 without (SDM 1 3.3.1)."""
@@ -196,6 +198,7 @@ class LinearMemory:
 
     def _write_physical(self, address: int, data: bytes) -> None:
         """A write of ours leaves the translations good, unless it goes to the tables that they come from."""
+        self.overwritten.append((address, self._memory.read(address, len(data))))
         self._memory.put(address, data)
         if address // PAGE not in self._tables and (address + len(data) - 1) // PAGE not in self._tables:
             self._generation += 1
@@ -204,9 +207,12 @@ class LinearMemory:
 class RehearsedMemory(LinearMemory):
     """Linear memory whose writes stay in an overlay: a delivery performed here leaves the machine as it was."""
 
-    def __init__(self, memory: Memory, registers: Registers) -> None:
+    def __init__(self, memory: Memory, registers: Registers, after: LinearMemory | None = None) -> None:
+        """`after`: memory whose writes are to be undone here: the rehearsal begins where those began."""
         super().__init__(memory, registers)
         self._written: dict[int, int] = {}
+        for address, former in reversed(after.overwritten if after is not None else ()):
+            self._written |= dict(enumerate(former, address))
 
     def _read_physical(self, address: int, size: int) -> bytes:
         raw = super()._read_physical(address, size)

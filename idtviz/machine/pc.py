@@ -150,8 +150,11 @@ class Machine:
     def micro_step(self) -> None:
         """One delivery step; or one instruction, when nothing is being delivered and it raises nothing."""
         processor = self._processor
-        if processor.activity is None and (self.stuck or not processor.begin(1)):
-            return
+        if processor.activity is None:
+            if (processor.halted or processor.shut_down) and self.stuck:
+                return
+            if not processor.begin(1):
+                return
         processor.advance()
 
     def run(self, until: int) -> None:

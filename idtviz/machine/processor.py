@@ -51,7 +51,7 @@ class ProcessorState:
     shut_down: bool
     inputs: InputState
     handlers: HandlersState
-    held_hits: int
+    pending_debug: int
 
 
 class Processor:
@@ -78,8 +78,8 @@ class Processor:
         self._schedule = schedule
         self._ports = ports
         self._scrutiny = Scrutiny(cpu, memory)
-        self._held_hits = 0
-        """Data breakpoints that were met while MOV SS holds debug traps off: bits B0-B3 of DR6."""
+        self._pending_debug = 0
+        """Bits of DR6 for a #DB that is still to come: behind a task switch, or held off by MOV SS."""
         ports.on_instruction = self._passed
         ports.on_stop = cpu.request_stop
 
@@ -94,7 +94,7 @@ class Processor:
         self.finished = None
         if self._clock.instructions >= self._schedule.due:
             self._schedule.service()
-        if self._held_hits and not self.cpu.interrupt_shadow:
+        if self._pending_debug and not self.cpu.interrupt_shadow:
             self._debug_trap(0)
             return True
         if self.inputs.wakes:
@@ -104,7 +104,8 @@ class Processor:
         if self.halted:
             self.activity = Wait(self._clock, self._schedule, lambda: self.inputs.wakes)
             return True
-        self._scrutiny.refresh()
+        if self.cpu.changed:
+            self._scrutiny.refresh()
         if not self._scrutiny.looking:
             completed = self._run(count, guarded=True)
             if self.cpu.trap is not None:
@@ -150,14 +151,13 @@ class Processor:
             if Kind.DEBUG_REGISTER in found.kind:
                 return self._move_debug_register(found, registers, memory)
             hits = self._hits(found, registers)
-        else:
-            self._scrutiny.relax()
         completed = self._run(1, guarded=False)
+        self._scrutiny.relax()
         if completed and hits:
-            self._held_hits |= hits
+            self._pending_debug |= hits
         if self.cpu.trap is not None:
             return self._trapped(self.cpu.trap)
-        if self._held_hits and not self.cpu.interrupt_shadow:
+        if self._pending_debug and not self.cpu.interrupt_shadow:
             self._debug_trap(0)
             return True
         return False
@@ -168,14 +168,14 @@ class Processor:
         hits = close_look.instruction_hits(regime.breakpoints, at)
         if hits:
             self.cpu.set_debug_register(6, self.cpu.debug_register(6) & ~0xF | hits)
-            self._raise(Fault(DEBUG, 0), at)
+            self._raise(Fault(DEBUG, 0))
             return True
         fault = close_look.fault_in_front(found, at, regime, memory)
         if fault is None and Kind.PORT in found.kind:
             fault = self._port_fault(at, memory)
         if fault is None or memory.walk(at.linear_rip, fetch=True, user=at.cpl == 3).fault is not None:
             return False
-        self._raise(fault, at)
+        self._raise(fault)
         return True
 
     def _port_fault(self, at: Registers, memory: LinearMemory) -> Fault | None:
@@ -203,7 +203,7 @@ class Processor:
     def _move_debug_register(self, found: Decoded, at: Registers, memory: LinearMemory) -> bool:
         fault = debug_registers.move(instructions.fetch(at, memory), at, self.cpu)
         if fault is not None:
-            self._raise(fault, at)
+            self._raise(fault)
             return True
         return self._retired(found.length)
 
@@ -265,17 +265,19 @@ class Processor:
         registers = registers or self.cpu.registers()
         self.activity = delivery_of(event, registers, self.linear(registers))
 
-    def _raise(self, fault: Fault, at: Registers) -> None:
+    def _raise(self, fault: Fault) -> None:
         """An exception of the instruction at RIP."""
+        if fault.cr2 is not None:
+            self.cpu.cr2 = fault.cr2
+        at = self.cpu.registers()
         self.deliver(exception(fault, at.rip, real=at.mode == "real"), at)
 
     def _debug_trap(self, cause: int) -> None:
         """#DB behind an instruction: single step or task switch (`cause`), and the breakpoints met (SDM 3B 17.2.3)."""
         status = self.cpu.debug_register(6) & ~debug_registers.DR6_BREAKPOINTS
-        self.cpu.set_debug_register(6, status | cause | self._held_hits)
-        self._held_hits = 0
-        at = self.cpu.registers()
-        self._raise(Fault(DEBUG, 0), at)
+        self.cpu.set_debug_register(6, status | cause | self._pending_debug)
+        self._pending_debug = 0
+        self._raise(Fault(DEBUG, 0))
 
     # Steps
 
@@ -301,9 +303,7 @@ class Processor:
             self._finish_transfer(activity)
 
     def _finish_delivery(self, done: Delivery) -> None:
-        entered = done.after or done.committed
-        if entered is not None:
-            self.cpu.load(entered, done.before)
+        self._load(done)
         index = self.handlers.delivered(done)
         self.tell(Delivered.of(done, self._clock.instructions, self.step - len(done.steps), index))
         if done.fault is not None:
@@ -316,8 +316,6 @@ class Processor:
             self.cpu.set_debug_register(7, self.cpu.debug_register(7) & ~debug_registers.DR7_GD)
         if done.event.completes_instruction:
             self._completed_one()
-        if done.debug_trap:
-            self._debug_trap(debug_registers.DR6_BT)
 
     def _escalate(self, event: Event, fault: Fault, index: int) -> None:
         """A delivery met a fault: deliver that, or the double fault that the two make, or shut down."""
@@ -346,19 +344,25 @@ class Processor:
     def _went_through(self, done: Return | Transfer) -> bool:
         """The last step of an instruction: it has completed, or it raises what it met."""
         single_step = self.cpu.single_steps
+        self._load(done)
+        if done.fault is not None:
+            self._raise(done.fault)
+            return False
+        self._completed_one()
+        if single_step:
+            self._debug_trap(debug_registers.DR6_BS)
+        return True
+
+    def _load(self, done: Procedure) -> None:
+        """The registers that a procedure leaves; a task switch does something to the debug registers as well."""
         entered = done.after or done.committed
         if entered is not None:
             self.cpu.load(entered, done.before)
-        if done.fault is not None:
-            if done.fault.cr2 is not None:
-                self.cpu.cr2 = done.fault.cr2
-            self._raise(done.fault, entered or done.before)
-            return False
-        self._completed_one()
-        if single_step or done.debug_trap:
-            cause = debug_registers.DR6_BS if single_step else 0
-            self._debug_trap(cause | (debug_registers.DR6_BT if done.debug_trap else 0))
-        return True
+        # SDM 3B 17.2.4; 3A 7.2.1
+        if done.committed is not None:
+            self.cpu.set_debug_register(7, self.cpu.debug_register(7) & ~debug_registers.DR7_LOCAL)
+        if done.debug_trap:
+            self._pending_debug |= debug_registers.DR6_BT
 
     def _forget(self, done: Procedure) -> None:
         """The procedure wrote to memory: translated code there is stale. Its pushes lie side by side."""
@@ -376,7 +380,7 @@ class Processor:
     @property
     def state(self) -> ProcessorState:
         return ProcessorState(
-            self.step, self.halted, self.shut_down, self.inputs.state, self.handlers.state, self._held_hits
+            self.step, self.halted, self.shut_down, self.inputs.state, self.handlers.state, self._pending_debug
         )
 
     @state.setter
@@ -384,9 +388,9 @@ class Processor:
         self.step, self.halted, self.shut_down = value.step, value.halted, value.shut_down
         self.inputs.state = value.inputs
         self.handlers.state = value.handlers
-        self._held_hits = value.held_hits
+        self._pending_debug = value.pending_debug
         self.activity = self.finished = None
-        self._scrutiny.forget()
+        self._scrutiny.restart()
 
 
 _RDTSCP_LENGTH = 3

@@ -17,9 +17,7 @@ from idtviz.x86.addresses import MASK64
 # Bits of hflags, the engine's summary of the processor's mode.
 GUEST = 1 << 21  # intercepts are consulted
 _SHADOW = 1 << 3  # STI or MOV SS holds interrupts off for one instruction
-_CS32, _SS32, _ADDSEG, _CS64 = 1 << 4, 1 << 5, 1 << 6, 1 << 15
-
-_REGIME_HFLAGS = 3 | _CS32 | _CS64 | 1 << 7 | 1 << 14  # CPL, code size, PE, LMA
+_CS32, _SS32, _ADDSEG, _LMA, _CS64 = 1 << 4, 1 << 5, 1 << 6, 1 << 14, 1 << 15
 
 CC_OP_EFLAGS = 1
 _SEGMENT_ORDER = ("es", "cs", "ss", "ds", "fs", "gs")
@@ -35,6 +33,8 @@ class RegisterFile:
         self._state = found.cpu
         self._exception = found.exception
         self._counter = found.counter
+        self.changed = True
+        """Set where registers were written from outside the running code, until someone takes note."""
 
     @property
     def rip(self) -> int:
@@ -94,6 +94,7 @@ class RegisterFile:
     def set_debug_register(self, index: int, value: int) -> None:
         """DR`index`: 0-3, 6 or 7; the engine itself takes no notice of them."""
         self._exception.dr[index] = value
+        self.changed = True
 
     def set_general(self, index: int, value: int) -> None:
         """A general register, by its number in encoding order."""
@@ -111,22 +112,6 @@ class RegisterFile:
             sysenter_esp=read(0x175),
             sysenter_eip=read(0x176),
         )
-
-    def checked_state(self) -> tuple[int, ...]:
-        """Everything that decides which instructions are looked at (see `regime`); equal where nothing changed."""
-        state = self._state
-        dr = self._exception.dr
-        dr7: int = dr[7]
-        basic = (
-            state.hflags & _REGIME_HFLAGS,
-            state.eflags & (flags.AC | flags.IOPL | flags.VM),
-            state.cr[0] & control.CR0_AM,
-            dr7,
-            *((dr[0], dr[1], dr[2], dr[3], state.cr[4]) if dr7 & 0xFF else ()),
-        )
-        if state.hflags & _CS64:
-            return basic
-        return *basic, *(part for cache in state.segs for part in (cache.limit, cache.flags))
 
     @property
     def cr3(self) -> int:
@@ -182,6 +167,7 @@ class RegisterFile:
 
     def load(self, registers: Registers, before: Registers | None = None) -> None:
         """Make `registers` the processor's. What equals `before` (the present state) is left as it is."""
+        self.changed = True
         state = self._state
         for index, value in enumerate(registers.general):
             state.regs[index] = value
@@ -212,21 +198,23 @@ class RegisterFile:
 
     def _load_control(self, registers: Registers) -> None:
         uc = self._uc
-        # The engine changes EFER.LMA only where CR0.PG itself changes.
-        uc.reg_write(x86_const.UC_X86_REG_CR0, registers.cr0 & ~control.CR0_PG)
         uc.reg_write(x86_const.UC_X86_REG_CR4, registers.cr4)
         uc.msr_write(_EFER, registers.efer)
         uc.reg_write(x86_const.UC_X86_REG_CR3, registers.cr3)
         uc.reg_write(x86_const.UC_X86_REG_CR0, registers.cr0)
+        # The engine itself changes LMA only where CR0.PG changes.
+        self._state.efer = registers.efer
 
     def _derive_hflags(self, registers: Registers) -> None:
         """The engine's summary of CS, SS, CR0 and RFLAGS that selects how code is translated."""
         hflags = self._state.hflags & ~(
-            3 | _SHADOW | _CS32 | _SS32 | _ADDSEG | _CS64 | flags.TF | flags.IOPL | flags.RF | flags.VM
+            3 | _SHADOW | _CS32 | _SS32 | _ADDSEG | _LMA | _CS64 | flags.TF | flags.IOPL | flags.RF | flags.VM
         )
         hflags |= registers.cpl | GUEST | registers.rflags & (flags.TF | flags.IOPL | flags.RF | flags.VM)
         if registers.interrupt_shadow:
             hflags |= _SHADOW
+        if registers.efer & control.EFER_LMA:
+            hflags |= _LMA
         if registers.mode == "long":
             hflags |= _CS32 | _SS32 | _CS64
         else:

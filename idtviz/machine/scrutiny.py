@@ -27,7 +27,6 @@ class Scrutiny:
     def __init__(self, cpu: Cpu, memory: Memory) -> None:
         self._cpu = cpu
         self._memory = memory
-        self._state: tuple[int, ...] = ()
         self._regime = Regime(64, Kind.PLAIN)
         self.looking = False
         """Whether the next instruction is to be looked at, and run alone."""
@@ -38,10 +37,9 @@ class Scrutiny:
         cpu.on_block = self._is_safe
 
     def refresh(self) -> Regime:
-        """The regime of the present state."""
-        state = self._cpu.checked_state()
-        if state != self._state:
-            self._state = state
+        """The regime of the present state. Only what is looked at, or performed by idtviz itself, changes it."""
+        if self._cpu.changed:
+            self._cpu.changed = False
             found = regime_of(self._cpu.registers(), self._cpu.debug_registers())
             if found.translation != self._regime.translation:
                 self.forget()
@@ -52,6 +50,11 @@ class Scrutiny:
         """Drop every translation: what was safe may be so no longer."""
         self._cpu.forget_all_code()
         self._unsafe.clear()
+
+    def restart(self) -> None:
+        """The machine is somewhere else."""
+        self.looking = False
+        self.forget()
 
     def begin(self) -> None:
         """A guarded run has stopped in front of a block."""
@@ -65,8 +68,12 @@ class Scrutiny:
         wanted = found is not None and (
             self._regime.wants(found, at.rip) or self._meets_breakpoint(at.linear_rip, found.length)
         )
-        self._calm = 0 if wanted else self._calm + 1
-        return found if wanted else None
+        if not wanted:
+            self._calm += 1
+            return None
+        self._calm = 0
+        self._cpu.changed = True
+        return found
 
     def relax(self) -> None:
         """Go on at full speed, if it has been calm for long enough."""
@@ -97,9 +104,7 @@ class Scrutiny:
 
     def _meets_breakpoint(self, linear: int, size: int) -> bool:
         return any(
-            linear <= point.address < linear + size
-            for point in self._regime.breakpoints
-            if point.kind == point.EXECUTE
+            linear <= point.address < linear + size for point in self._regime.breakpoints if point.kind == point.EXECUTE
         )
 
 

@@ -66,7 +66,7 @@ class CallGate:
         if transfer.pushes:
             yield from words.push(rules.CALL_PUSH_CS, "CS", self._before.cs.selector)
             yield from words.push(rules.CALL_PUSH_IP, POINTER_NAMES[self._size][0], transfer.end)
-        loaded = {}
+        loaded: dict[str, Segment] = {}
         if inner:
             loaded["ss"] = ss[0]
             if ss[1] is not None:
@@ -82,9 +82,12 @@ class CallGate:
         return 8 if self._long else 4 if self._found.type & 8 else 2
 
     def _read_gate(self) -> Steps:
-        """The second half of a 64-bit gate; and whether the gate is present."""
+        """Whether the gate is present; and the second half of a 64-bit gate."""
         transfer = self._transfer
         error = selector_error(self._selector.value, transfer.ext)
+        present = self._found.present
+        absent = Fault(NOT_PRESENT, error)
+        yield transfer.check(rules.CALL_GATE_PRESENT, present, "gate present", f"P={int(present)}", absent)
         if self._long:
             wrong = Fault(GENERAL_PROTECTION, error)
             _, limit, name = descriptor_table(self._before, self._selector)
@@ -99,9 +102,6 @@ class CallGate:
             zero = gate.must_be_zero
             what = "type field of the upper half is zero"
             yield transfer.check(rules.GATE_RESERVED, zero == 0, what, f"{zero:#x}", wrong)
-        present = self._found.present
-        absent = Fault(NOT_PRESENT, error)
-        yield transfer.check(rules.CALL_GATE_PRESENT, present, "gate present", f"P={int(present)}", absent)
 
     def _find_code(self, selector: Selector) -> Generator[Step, None, tuple[SegmentDescriptor, int]]:
         """The code segment that the gate names."""
@@ -143,8 +143,8 @@ class CallGate:
         yield transfer.check(rules.CALL_GATE_STACK, last <= tr.limit, what, compare(last, "≤", tr.limit), outside)
         address = (tr.base + offset) & MASK64
         what = f"stack of ring {cpl} read"
-        pointer = transfer.read(rules.CALL_GATE_STACK, what, address, size)
         if self._long:
+            pointer = transfer.read(rules.CALL_GATE_STACK, what, address, size)
             yield transfer.did(rules.CALL_GATE_STACK, what, f"{pointer:#x} ← 8 B @{address:x}")
             # Bochs gives the old SS here; the SDM says #SS(NewSS), and NewSS is a null selector.
             bad = Fault(STACK_FAULT, int(transfer.ext))
@@ -153,6 +153,7 @@ class CallGate:
             null = Segment(cpl, 0, 0, cpl << 13)
             return (null, None), (Stack(null, flat=True), pointer)
         selector = Selector(transfer.read(rules.CALL_GATE_STACK, what, address + size, 2))
+        pointer = transfer.read(rules.CALL_GATE_STACK, what, address, size)
         yield transfer.did(rules.CALL_GATE_STACK, what, f"{selector.value:#x}:{pointer:#x} ← {size + 2} B @{address:x}")
         found = yield from self._check_stack(selector, cpl)
         ss = segment(selector.value, found[0])
@@ -201,11 +202,11 @@ class CallGate:
             what = f"{parameters} parameters on the caller's stack"
             limit = f"limit {at.ss.limit:#x}"
             yield transfer.check(rules.POP_ROOM, holds, what, limit, Fault(STACK_FAULT, 0))
-            for pointer in pointers:
+            for pointer in reversed(pointers):
                 address = stack.address(pointer)
                 values.append(transfer.read(rules.CALL_GATE_PARAMETERS, what, address, size, user=at.cpl == 3))
             yield transfer.did(rules.CALL_GATE_PARAMETERS, what, " ".join(f"{value:#x}" for value in values))
         yield from words.push(rules.CALL_PUSH_STACK, "SS", at.ss.selector)
         yield from words.push(rules.CALL_PUSH_STACK, POINTER_NAMES[size][1], at.rsp)
-        for value in reversed(values):
+        for value in values:
             yield from words.push(rules.CALL_PUSH_PARAMETER, "parameter", value)

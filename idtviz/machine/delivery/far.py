@@ -174,6 +174,9 @@ class FarTransfer(Transfer):
             yield self.check(rules.CALL_GATE_PRESENT, present, "task gate present", f"P={int(present)}", absent)
             task = yield from find_task(self, kind, Selector(Gate32(found.value).selector))
         else:
+            where = f"TI={int(selector.ti)}"
+            wrong = Fault(GENERAL_PROTECTION, selector_error(selector.value, self.ext))
+            yield self.check(rules.TASK_SELECTOR, not selector.ti, "the TSS is one of the GDT", where, wrong)
             task = NewTask(selector, found, address)
             yield from check_task(self, kind, task)
         eflags = self.before.rflags & ~flags.RF

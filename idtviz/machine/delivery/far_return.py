@@ -31,11 +31,15 @@ class FarReturn(Transfer):
     def perform(self) -> Steps:
         words = PoppedWords(self, self.instruction.operand_size)
         yield from words.room(2)
-        rip = yield from words.pop(rules.POP_RIP, POINTER_NAMES[self.instruction.operand_size][0], 0)
-        cs = yield from words.pop(rules.POP_CS, "CS", 1)
+        ip = POINTER_NAMES[self.instruction.operand_size][0]
         if self.before.mode in ("real", "vm86"):
+            rip = yield from words.pop(rules.POP_RIP, ip, 0)
+            cs = yield from words.pop(rules.POP_CS, "CS", 1)
             yield from self._to_paragraph(words, cs & 0xFFFF, rip)
             return
+        # The pseudo-code looks at the selectors on the stack before it pops anything.
+        cs = yield from words.pop(rules.POP_CS, "CS", 1)
+        rip = yield from words.pop(rules.POP_RIP, ip, 0)
         selector = Selector(cs & 0xFFFF)
         code, address = yield from check_return_code(self, selector)
         if selector.rpl == self.before.cpl:
@@ -75,8 +79,8 @@ class FarReturn(Transfer):
         at, release, cpl = self.before, self.instruction.release, selector.rpl
         yield from words.room(2, first=2, skip=release)
         sp = POINTER_NAMES[self.instruction.operand_size][1]
-        popped = yield from words.pop(rules.POP_RSP, sp, 2, release)
         ss_word = yield from words.pop(rules.POP_SS, "SS", 3, release)
+        popped = yield from words.pop(rules.POP_RSP, sp, 2, release)
         stack_selector = Selector(ss_word & 0xFFFF)
         stack = yield from check_return_stack(self, stack_selector, cpl, code)
         yield check_return_address(self, rip, code)

@@ -19,7 +19,7 @@ from idtviz.machine.delivery.returning import (
 )
 from idtviz.machine.delivery.returns import Return
 from idtviz.machine.delivery.segments import mark_accessed, segment
-from idtviz.machine.delivery.stack import Stack
+from idtviz.machine.delivery.stack import Stack, rsp_kept
 from idtviz.machine.registers import RSP, Segment
 from idtviz.x86 import flags
 from idtviz.x86.addresses import MASK32
@@ -76,7 +76,7 @@ class LongReturn(Return):
         if outward:
             data = yield from drop_inner_segments(self, selector.rpl, data)
         general = list(at.general)
-        general[RSP] = rsp
+        general[RSP] = rsp_kept(at, rsp, long=code.l)
         self.after = replace(
             at,
             general=tuple(general),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from idtviz.machine import instructions
 from idtviz.machine.delivery import rules
 from idtviz.machine.delivery.event import GENERAL_PROTECTION, Fault
-from idtviz.machine.delivery.paragraphs import virtual_segment
+from idtviz.machine.delivery.paragraphs import VIRTUAL_LIMIT, virtual_segment
 from idtviz.machine.delivery.procedure import Steps
 from idtviz.machine.delivery.returning import (
     POINTER_NAMES,
@@ -28,7 +29,6 @@ from idtviz.x86 import flags
 from idtviz.x86.addresses import MASK32
 from idtviz.x86.selectors import Selector
 
-_VIRTUAL_LIMIT = 0xFFFF
 _VIRTUAL_WORDS = ("ES", "DS", "FS", "GS")
 """What is popped behind SS on a return to virtual-8086 mode, in this order."""
 
@@ -107,14 +107,15 @@ class ProtectedReturn(Return):
         yield self.did(rules.RETURN_VM86, "VM is set in the image, and CPL is 0", "to virtual-8086 mode")
         # Processors have been seen to drop the upper half of EIP, and Bochs does so; the SDM says #GP(0).
         lost = Fault(GENERAL_PROTECTION, 0)
-        what = f"return address within the limit {_VIRTUAL_LIMIT:#x}"
-        yield self.check(rules.RETURN_RIP, eip <= _VIRTUAL_LIMIT, what, f"{eip:#x}", lost)
+        what = f"return address within the limit {VIRTUAL_LIMIT:#x}"
+        yield self.check(rules.RETURN_RIP, eip <= VIRTUAL_LIMIT, what, f"{eip:#x}", lost)
         yield from words.room(6, first=3)
         esp = yield from words.pop(rules.POP_RSP, "ESP", 3)
         ss = yield from words.pop(rules.POP_SS, "SS", 4)
-        selectors = {}
+        data: dict[str, Any] = {}
         for place, name in enumerate(_VIRTUAL_WORDS, 5):
-            selectors[name.lower()] = yield from words.pop(rules.POP_DATA, name, place)
+            word = yield from words.pop(rules.POP_DATA, name, place)
+            data[name.lower()] = virtual_segment(word & 0xFFFF)
         mask = RESTORED | flags.IF | flags.IOPL | flags.VIF | flags.VIP | flags.VM
         rflags = popped & mask | flags.ALWAYS_SET
         loaded = f"{cs:#x}, {ss & 0xFFFF:#x}, {rflags:#x}"
@@ -130,7 +131,7 @@ class ProtectedReturn(Return):
             cs=virtual_segment(cs),
             ss=virtual_segment(ss & 0xFFFF),
             interrupt_shadow=False,
-            **{name: virtual_segment(word & 0xFFFF) for name, word in selectors.items()},
+            **data,
         )
         yield self.did(rules.RESUME, f"EIP ← {eip:#x} · ESP ← {esp:#x}", "virtual-8086 mode, ring 3")
 
@@ -143,6 +144,8 @@ class ProtectedReturn(Return):
         task = yield from find_task(self, SwitchKind.IRET, Selector(link))
         length = instructions.decode(instructions.fetch(at, self.memory), at).length
         behind = at.rip + length & MASK32
-        yield from TaskSwitch(self, SwitchKind.IRET, task, rip=behind, eflags=at.rflags & ~flags.RF).perform()
-        if self.after is not None:
-            self.to = (self.after.cs.selector, self.after.rip)
+        switch = TaskSwitch(self, SwitchKind.IRET, task, rip=behind, eflags=at.rflags & ~flags.RF)
+        yield from switch.leave()
+        assert self.committed is not None
+        self.to = (self.committed.cs.selector, self.committed.rip)
+        yield from switch.enter()

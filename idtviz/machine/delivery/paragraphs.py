@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from idtviz.machine.registers import Registers, Segment
 
-_VIRTUAL_LIMIT = 0xFFFF
+VIRTUAL_LIMIT = 0xFFFF
+"""The limit of every segment of virtual-8086 mode."""
 _VIRTUAL_FLAGS = 0xF300
 
 
@@ -22,4 +23,4 @@ def paragraph(at: Registers, found: Segment, selector: int) -> Segment:
 
 def virtual_segment(selector: int) -> Segment:
     """A segment register of virtual-8086 mode: 64 KiB from sixteen times the selector, writable, DPL 3."""
-    return Segment(selector, selector << 4, _VIRTUAL_LIMIT, _VIRTUAL_FLAGS)
+    return Segment(selector, selector << 4, VIRTUAL_LIMIT, _VIRTUAL_FLAGS)

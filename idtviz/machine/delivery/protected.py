@@ -11,7 +11,7 @@ from idtviz.machine.delivery.event import GENERAL_PROTECTION, INVALID_TSS, NOT_P
 from idtviz.machine.delivery.procedure import Step, Steps
 from idtviz.machine.delivery.pushing import PushedWords
 from idtviz.machine.delivery.rules import Rule
-from idtviz.machine.delivery.segments import compare, descriptor_table, mark_accessed, segment
+from idtviz.machine.delivery.segments import DATA_SEGMENTS, compare, descriptor_table, mark_accessed, segment
 from idtviz.machine.delivery.stack import Stack
 from idtviz.machine.delivery.task import SwitchKind, TaskSwitch, find_task
 from idtviz.machine.memory import LinearMemory
@@ -130,9 +130,11 @@ class ProtectedDelivery(Delivery):
         # SS of a 32-bit TSS has two bytes: Bochs demands that the whole doubleword lies within the limit.
         size, offset, last = (2, 2 + 4 * cpl, 5 + 4 * cpl) if narrow else (4, 4 + 8 * cpl, 9 + 8 * cpl)
         why = f"ring {at.cpl} → {cpl}: TSS.SS{cpl}:{'SP' if narrow else 'ESP'}{cpl}"
-        if last > at.tr.limit:
+        limit = at.tr.limit
+        if last > limit:
             outside = Fault(INVALID_TSS, selector_error(at.tr.selector, self.ext))
-            yield self.check(rules.STACK_SELECT, False, why, f"{compare(last, '≤', at.tr.limit)} (TSS limit)", outside)  # noqa: FBT003
+            value = f"{compare(last, '≤', limit)} (TSS limit)"
+            yield self.check(rules.STACK_SELECT, last <= limit, why, value, outside)
         address = at.tr.base + offset & MASK32
         selector = Selector(self.read(rules.STACK_SELECT, why, address + size & MASK32, 2))
         pointer = self.read(rules.STACK_SELECT, why, address, size)
@@ -200,11 +202,13 @@ class ProtectedDelivery(Delivery):
             rflags=self.saved_rflags & mask,
             rsp=at.rsp & mask if inward else None,
             ss=at.ss.selector if inward else None,
-            **({name: getattr(at, name).selector for name in ("es", "ds", "fs", "gs")} if self.is_virtual else {}),
             word_size=size,
         )
-        for rule, name, value_ in words:
-            yield from pushed.push(rule, name, value_)
+        if self.is_virtual:
+            selectors = {name: getattr(at, name).selector for name in ("es", "ds", "fs", "gs")}
+            self.frame = replace(self.frame, **selectors)
+        for rule, name, word in words:
+            yield from pushed.push(rule, name, word)
         # With a 16-bit stack the upper half of ESP stays what it was, as in Bochs; the manual says nothing of it.
         self._rsp = pushed.rsp(at.rsp)
 
@@ -217,9 +221,9 @@ class ProtectedDelivery(Delivery):
         if self._stack_descriptor is not None:
             mark_accessed(self, rules.SS_LOAD, "load SS", *self._stack_descriptor)
             yield self.did(rules.SS_LOAD, "load SS", f"{self._stack_segment.selector:#x}")
-        data: dict[str, Segment] = {}
+        data = {name: getattr(at, name) for name in DATA_SEGMENTS}
         if self.is_virtual:
-            data = {name: Segment(0, 0, 0, 0) for name in ("ds", "es", "fs", "gs")}
+            data = dict.fromkeys(DATA_SEGMENTS, Segment(0, 0, 0, 0))
             yield self.did(rules.DATA_NULL, "DS ES FS GS made null", "0")
         cleared = flags.TF | flags.NT | flags.RF | flags.VM | (flags.IF if gate.clears_if else 0)
         general = list(at.general)

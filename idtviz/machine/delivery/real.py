@@ -21,7 +21,7 @@ from idtviz.x86.gates import IvtEntry
 
 
 class RealDelivery(Delivery):
-    """Through an entry of the interrupt vector table. No fault has an error code here: the 0 of a `Fault` goes nowhere."""
+    """Through an entry of the interrupt vector table. Faults push no error code: the 0 of a `Fault` goes nowhere."""
 
     def perform(self) -> Steps:
         at, event = self.before, self.event

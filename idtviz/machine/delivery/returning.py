@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
+from typing import Any
 
 from idtviz.machine.delivery import rules
 from idtviz.machine.delivery.event import GENERAL_PROTECTION, NOT_PRESENT, STACK_FAULT, Fault
@@ -11,7 +12,7 @@ from idtviz.machine.delivery.procedure import Procedure, Step, Steps
 from idtviz.machine.delivery.rules import Rule
 from idtviz.machine.delivery.segments import DATA_SEGMENTS, compare, descriptor_table, is_inner
 from idtviz.machine.delivery.stack import stack_of
-from idtviz.machine.registers import Registers, Segment
+from idtviz.machine.registers import Registers
 from idtviz.x86 import control
 from idtviz.x86.addresses import MASK32, MASK64, is_canonical
 from idtviz.x86.descriptors import SegmentDescriptor
@@ -149,9 +150,7 @@ def check_return_address(procedure: Procedure, rip: int, code: SegmentDescriptor
     return procedure.check(rules.RETURN_RIP, holds, f"return address {bound}", f"{rip:#x}", lost)
 
 
-def drop_inner_segments(
-    procedure: Procedure, cpl: int, data: dict[str, Segment]
-) -> Generator[Step, None, dict[str, Segment]]:
+def drop_inner_segments(procedure: Procedure, cpl: int, data: dict[str, Any]) -> Generator[Step, None, dict[str, Any]]:
     """The data-segment registers `data` after a return outward to `cpl`: those of inner rings are null."""
     dropped = {name: found for name, found in data.items() if is_inner(found, cpl)}
     names = " ".join(name.upper() for name in dropped if dropped[name].selector) or "none"
@@ -160,8 +159,8 @@ def drop_inner_segments(
     return data | null
 
 
-def data_segments(at: Registers) -> dict[str, Segment]:
-    """DS, ES, FS and GS by name."""
+def data_segments(at: Registers) -> dict[str, Any]:
+    """The segment registers DS, ES, FS and GS by name."""
     return {name: getattr(at, name) for name in DATA_SEGMENTS}
 
 

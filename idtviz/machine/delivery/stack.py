@@ -39,6 +39,14 @@ class Stack:
         return pointer & self.mask
 
 
+def rsp_kept(before: Registers, rsp: int, *, long: bool) -> int:
+    """`rsp` as code of 64-bit mode (`long`) or of another mode finds it behind a far transfer.
+
+    The upper half is undefined once 64-bit mode is left (SDM 1 3.4.1.1): it is zero here, as in Bochs.
+    """
+    return rsp & MASK32 if before.mode == "long" and not long else rsp
+
+
 def stack_of(at: Registers) -> Stack:
     """The stack that SS:RSP names."""
     return Stack(at.ss, at.mode == "long")

@@ -57,10 +57,11 @@ class SystemCall(_FastCall):
     def perform(self) -> Steps:
         at, msrs = self.before, self.msrs
         sce = bool(at.efer & control.EFER_SCE)
-        # AMD's processors, and Bochs, take SYSCALL in compatibility mode (CSTAR) and in protected mode (STAR) too.
+        # AMD's processors take SYSCALL in compatibility mode (CSTAR) and in protected mode (STAR) too.
         undefined = Fault(UNDEFINED_OPCODE, 0)
         what = "64-bit mode and EFER.SCE"
-        yield self.check(rules.SYSCALL_ENABLED, sce and at.mode == "long", what, f"{at.mode}, SCE={int(sce)}", undefined)
+        value = f"{at.mode}, SCE={int(sce)}"
+        yield self.check(rules.SYSCALL_ENABLED, sce and at.mode == "long", what, value, undefined)
         saved = at.rflags & ~flags.RF
         yield self.did(rules.SYSCALL_SAVE, "RCX ← RIP · R11 ← RFLAGS", f"{self.end:#x}, {saved:#x}")
         rflags = saved & ~msrs.fmask | flags.ALWAYS_SET
@@ -92,7 +93,8 @@ class FastSystemCall(_FastCall):
         long = bool(at.efer & control.EFER_LMA)
         cs = Segment(selector, 0, _LIMIT, _CODE if long else _CODE_32)
         ss = Segment(selector + 8 & 0xFFFF, 0, _LIMIT, _DATA)
-        yield self.did(rules.SYSENTER_LOAD, "load CS and SS from SYSENTER_CS", f"{cs.selector:#x}, {ss.selector:#x}, ring 0")
+        loaded = f"{cs.selector:#x}, {ss.selector:#x}, ring 0"
+        yield self.did(rules.SYSENTER_LOAD, "load CS and SS from SYSENTER_CS", loaded)
         rip = msrs.sysenter_eip if long else msrs.sysenter_eip & MASK32
         rsp = msrs.sysenter_esp if long else msrs.sysenter_esp & MASK32
         after = self.arrive(cs, 0, rip, rsp, ss=ss)

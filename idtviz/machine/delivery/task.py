@@ -95,8 +95,8 @@ class TaskSwitch:
 
     `rip` and `eflags` are what the old task's TSS saves: where it goes on, and its flags (with RF for a fault).
     `error_code` is pushed on the new task's stack. Until `leave` is through, a fault finds the old task as it was (and
-    what was written of the old TSS means nothing); behind it `committed` of the procedure holds the registers of the new
-    task as far as they are loaded. DR7 is not among these registers: a switch clears its local enable bits (SDM 3B
+    what was written of the old TSS means nothing); behind it `committed` of the procedure holds the registers of the
+    new task as far as they are loaded. DR7 is not among these registers: a switch clears its local enable bits (SDM 3B
     17.2.4), wherever `committed` is set.
     """
 
@@ -190,11 +190,11 @@ class TaskSwitch:
 
     def _mark(self, rule: rules.Rule, text: str, descriptor: int, *, busy: bool) -> Step:
         """Set or clear the busy bit of the TSS descriptor at linear address `descriptor`."""
-        address = descriptor + 5 & MASK32
-        access = self._procedure.read(rule, text, address, 1)
-        access = access | _BUSY if busy else access & ~_BUSY
-        self._procedure.write(rule, text, address, access, 1)
-        return self._procedure.did(rule, text, f"type {access & 0xF:#x} → {address:x}")
+        address = descriptor + 4 & MASK32
+        high = self._procedure.read(rule, text, address, 4)
+        high = high | _BUSY if busy else high & ~_BUSY
+        self._procedure.write(rule, text, address, high, 4)
+        return self._procedure.did(rule, text, f"type {high >> 8 & 0xF:#x} → {address:x}")
 
     def _save(self) -> Steps:
         at = self._procedure.before
@@ -244,7 +244,7 @@ class TaskSwitch:
         if self._kind.nests:
             eflags |= flags.NT
         fs, gs = (0, 0) if isinstance(found, Tss16) else (found.fs, found.gs)
-        access = (task.descriptor.value >> 32 | _BUSY << 8) & _CACHED
+        access = (task.descriptor.value >> 32 | _BUSY) & _CACHED
         committed = replace(
             at,
             general=(*general, *at.general[8:]),
@@ -274,7 +274,8 @@ def _unloaded(selector: int) -> Segment:
     return Segment(selector, 0, 0, 0)
 
 
-_BUSY = 1 << 1
+_BUSY = 1 << 9
+"""The busy bit in the high doubleword of a TSS descriptor."""
 _CACHED = 0x00F0FF00
 _SAVED_16 = tuple(range(Tss16.ip.byte_offset, Tss16.ldt.byte_offset, 2))
 """Offsets of what is saved in a 16-bit TSS: IP, FLAGS, AX to DI, ES, CS, SS, DS."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from idtviz.machine.delivery.procedure import Procedure
+from idtviz.machine.delivery.stack import rsp_kept
 from idtviz.machine.far_instructions import FarInstruction
 from idtviz.machine.memory import LinearMemory
 from idtviz.machine.registers import RSP, Registers, Segment
-from idtviz.x86 import flags
+from idtviz.x86 import control, flags
 from idtviz.x86.addresses import MASK32, MASK64
 
 
@@ -29,12 +31,12 @@ class Transfer(Procedure):
         """What the instruction is called: `CALL far`, `SYSCALL`."""
         return self.instruction.kind.value
 
-    def arrive(self, cs: Segment, cpl: int, rip: int, rsp: int | None = None, **segments: Segment) -> Registers:
+    def arrive(self, cs: Segment, cpl: int, rip: int, rsp: int | None = None, **segments: Any) -> Registers:
         """Set `after`: the registers with this code segment, and what else has changed. RF ends with an instruction."""
         at = self.before
         general = list(at.general)
-        if rsp is not None:
-            general[RSP] = rsp
+        long = cs.long and bool(at.efer & control.EFER_LMA)
+        general[RSP] = rsp_kept(at, at.rsp if rsp is None else rsp, long=long)
         self.after = replace(
             at,
             general=tuple(general),

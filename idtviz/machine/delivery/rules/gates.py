@@ -8,8 +8,8 @@ IDT_LIMIT = rule(
     "idt.limit",
     "The vector lies within the IDT",
     "The IDTR limit is the offset of the last byte of the table. A 64-bit gate takes 16 bytes, so vector V needs "
-    "bytes V*16 to V*16+15; a gate of protected mode takes 8, an entry of real mode's interrupt vector table 4. A limit "
-    "that forgets the -1, or that was computed from the size of a pointer, fails here with #GP.",
+    "bytes V*16 to V*16+15; a gate of protected mode takes 8, an entry of real mode's interrupt vector table 4. A "
+    "limit that forgets the -1, or that was computed from the size of a pointer, fails here with #GP.",
     "SDM 3A 6.10, 6.14.1; 3B 20.1.4",
 )
 IDT_READ = rule(
@@ -30,8 +30,8 @@ GATE_RESERVED = rule(
 GATE_TYPE = rule(
     "gate.type",
     "The entry is a gate that an interrupt may go through",
-    "An interrupt gate (type 0xE) clears IF, a trap gate (0xF) leaves it. Protected mode knows 16-bit ones too (6 and 7), "
-    "and the task gate (5). Long mode does not: there anything but 0xE and 0xF is #GP.",
+    "An interrupt gate (type 0xE) clears IF, a trap gate (0xF) leaves it. Protected mode knows 16-bit ones too (6 "
+    "and 7), and the task gate (5). Long mode does not: there anything but 0xE and 0xF is #GP.",
     "SDM 3A 6.11, 6.14.1",
 )
 GATE_DPL = rule(

@@ -13,8 +13,9 @@ IRET_NT = rule(
 IRET_TASK = rule(
     "iret.task",
     "NT says what is returned to",
-    "In protected mode NT=1 marks a task that was entered by an interrupt or CALL through a task gate or TSS: IRET then "
-    "goes back to the task in the link field of the TSS and pops nothing. With NT=0 it takes the frame on the stack.",
+    "In protected mode NT=1 marks a task that was entered by an interrupt or CALL through a task gate or TSS: IRET "
+    "then goes back to the task in the link field of the TSS and pops nothing. With NT=0 it takes the frame on the "
+    "stack.",
     "SDM 2A IRET, 3A 7.4",
 )
 IRET_LINK = rule(
@@ -26,8 +27,8 @@ IRET_LINK = rule(
 IRET_IOPL = rule(
     "iret.iopl",
     "IOPL allows IRET in virtual-8086 mode",
-    "IRET would let an 8086 program change IF, so with IOPL below 3 it is #GP(0): the monitor emulates it. With CR4.VME "
-    "the processor does so itself for 16-bit IRET, with VIF in place of IF.",
+    "IRET would let an 8086 program change IF, so with IOPL below 3 it is #GP(0): the monitor emulates it. With "
+    "CR4.VME the processor does so itself for 16-bit IRET, with VIF in place of IF.",
     "SDM 2A IRET, 3B 20.2.7, 20.3.3",
 )
 IRET_VIP = rule(
@@ -61,24 +62,24 @@ POP_RFLAGS = rule("pop.rflags", "Pop RFLAGS", _POPS, "SDM 2A IRET", on_stack=Tru
 POP_RSP = rule(
     "pop.rsp",
     "Pop RSP",
-    "In 64-bit mode IRET takes RSP and SS always, as delivery pushed them always. Elsewhere, as far RET does, only on a "
-    "return to an outer ring.",
+    "In 64-bit mode IRET takes RSP and SS always, as delivery pushed them always. Elsewhere, as far RET does, only on "
+    "a return to an outer ring.",
     "SDM 3A 6.12.1, 6.14.3",
     on_stack=True,
 )
 POP_SS = rule(
     "pop.ss",
     "Pop SS",
-    "In 64-bit mode IRET takes RSP and SS always, as delivery pushed them always. Elsewhere, as far RET does, only on a "
-    "return to an outer ring.",
+    "In 64-bit mode IRET takes RSP and SS always, as delivery pushed them always. Elsewhere, as far RET does, only on "
+    "a return to an outer ring.",
     "SDM 3A 6.12.1, 6.14.3",
     on_stack=True,
 )
 POP_DATA = rule(
     "pop.data",
     "Pop a data segment of virtual-8086 mode",
-    "Delivery out of virtual-8086 mode pushed GS, FS, DS and ES first, since their paragraphs mean nothing to protected "
-    "mode. IRET back takes them last: ES, DS, FS, GS.",
+    "Delivery out of virtual-8086 mode pushed GS, FS, DS and ES first, since their paragraphs mean nothing to "
+    "protected mode. IRET back takes them last: ES, DS, FS, GS.",
     "SDM 3B 20.2.5",
     on_stack=True,
 )
@@ -169,8 +170,8 @@ RETURN_LOAD = rule(
 RETURN_REAL = rule(
     "return.real",
     "CS takes the paragraph, the flags take the image",
-    "In real and virtual-8086 mode a segment begins at sixteen times its selector. A 32-bit IRET leaves VM, VIF and VIP "
-    "as they are, a 16-bit one the whole upper half. Virtual-8086 code cannot change IOPL.",
+    "In real and virtual-8086 mode a segment begins at sixteen times its selector. A 32-bit IRET leaves VM, VIF and "
+    "VIP as they are, a 16-bit one the whole upper half. Virtual-8086 code cannot change IOPL.",
     "SDM 2A IRET, 3B 20.1.1",
 )
 RETURN_SEGMENTS = rule(

@@ -7,9 +7,9 @@ from idtviz.machine.delivery.rules.rule import rule
 STACK_SELECT = rule(
     "stack.select",
     "The handler's stack is chosen",
-    "In long mode a gate with an IST number takes that stack from the TSS, always. Otherwise a handler in an inner ring "
-    "takes the RSP of that ring from the TSS, in protected mode SS:ESP, and one in the same ring goes on where the "
-    "interrupted code stood.",
+    "In long mode a gate with an IST number takes that stack from the TSS, always. Otherwise a handler in an inner "
+    "ring takes the RSP of that ring from the TSS, in protected mode SS:ESP, and one in the same ring goes on where "
+    "the interrupted code stood.",
     "SDM 3A 6.12.1, 6.14.2, 6.14.5",
 )
 STACK_NULL = rule(
@@ -63,15 +63,23 @@ STACK_ALIGN = rule(
     "back.",
     "SDM 3A 6.14.2",
 )
+PUSH_ROOM = rule(
+    "push.room",
+    "There is room on the stack",
+    "Every word to push must lie within the limit of the stack segment, which is looked at before the first is pushed. "
+    "Otherwise #SS(0), or #SS with the new selector for the stack of an inner ring. 64-bit mode has no limits.",
+    "SDM 2A CALL, INT n",
+    on_stack=True,
+)
 _PUSHES = (
-    "In 64-bit mode the frame always has five words of eight bytes, with or without a change of ring. In protected mode "
-    "SS and ESP are pushed only with one; the words have four bytes, or two through a 16-bit gate. "
+    "In 64-bit mode the frame always has five words of eight bytes, with or without a change of ring. In protected "
+    "mode SS and ESP are pushed only with one; the words have four bytes, or two through a 16-bit gate. "
 )
 PUSH_DATA = rule(
     "push.data",
     "Push a data segment of virtual-8086 mode",
-    "GS, FS, DS and ES go first when virtual-8086 mode is left, since they are about to be made null. IRET to that mode "
-    "takes them back last.",
+    "GS, FS, DS and ES go first when virtual-8086 mode is left, since they are about to be made null. IRET to that "
+    "mode takes them back last.",
     "SDM 3B 20.3.1.1",
     on_stack=True,
 )
@@ -115,8 +123,8 @@ PUSH_RIP = rule(
 PUSH_ERROR = rule(
     "push.error",
     "Push the error code",
-    "Only certain exceptions push one; interrupts and INT n never do, whatever the vector, and in real mode nothing does. "
-    "The handler must take it off the stack before IRET, which knows nothing of it.",
+    "Only certain exceptions push one; interrupts and INT n never do, whatever the vector, and in real mode nothing "
+    "does. The handler must take it off the stack before IRET, which knows nothing of it.",
     "SDM 3A 6.13",
     on_stack=True,
 )

@@ -23,8 +23,8 @@ TASK_PRESENT = rule("task.present", "The TSS is present", "P=0 is #NP with the T
 TASK_LIMIT = rule(
     "task.limit",
     "The TSS is large enough",
-    "The limit is the offset of the last byte: at least 0x67 for a 32-bit TSS, 0x2b for a 16-bit one. In the TSS of the "
-    "old task it is enough that the fields fit that are saved.",
+    "The limit is the offset of the last byte: at least 0x67 for a 32-bit TSS, 0x2b for a 16-bit one. In the TSS of "
+    "the old task it is enough that the fields fit that are saved.",
     "SDM 3A 7.2.2, table 7-1",
 )
 TASK_PAGED = rule(
@@ -37,15 +37,15 @@ TASK_PAGED = rule(
 TASK_LEAVE = rule(
     "task.leave",
     "The old task is no longer busy",
-    "JMP and IRET leave a task for good, so its descriptor is marked available. An interrupt or CALL leaves it busy: it "
-    "will be returned to.",
+    "JMP and IRET leave a task for good, so its descriptor is marked available. An interrupt or CALL leaves it busy: "
+    "it will be returned to.",
     "SDM 3A 7.3, step 7",
 )
 TASK_SAVE = rule(
     "task.save",
     "The old task is saved in its TSS",
-    "EIP, EFLAGS, the general registers and the segment selectors go where TR points. The stacks of the inner rings, CR3 "
-    "and the LDT selector are never written by the processor. IRET clears NT in the image.",
+    "EIP, EFLAGS, the general registers and the segment selectors go where TR points. The stacks of the inner rings, "
+    "CR3 and the LDT selector are never written by the processor. IRET clears NT in the image.",
     "SDM 3A 7.2.1, 7.3",
 )
 TASK_LINK = rule(
@@ -140,14 +140,14 @@ TASK_VM86 = rule(
 TASK_TRAP = rule(
     "task.trap",
     "The T bit asks for #DB",
-    "Bit 0 of the word at 0x64 of a 32-bit TSS is for debuggers: #DB comes before the task's first instruction, with BT "
-    "set in DR6.",
+    "Bit 0 of the word at 0x64 of a 32-bit TSS is for debuggers: #DB comes before the task's first instruction, with "
+    "BT set in DR6.",
     "SDM 3A 7.2.1, 3B 17.3.1.5",
 )
 TASK_ENTER = rule(
     "task.enter",
     "The new task runs",
-    "It goes on where its TSS says. A task that was entered by an interrupt or CALL ends with IRET, and the next switch "
-    "to it goes on behind that IRET.",
+    "It goes on where its TSS says. A task that was entered by an interrupt or CALL ends with IRET, and the next "
+    "switch to it goes on behind that IRET.",
     "SDM 3A 7.3",
 )

@@ -71,8 +71,8 @@ FAR_ADDRESS = rule(
 FAR_LOAD = rule(
     "far.load",
     "CS is loaded",
-    "The RPL of CS becomes CPL, whatever the selector said. The processor sets the accessed bit of the descriptor if it "
-    "was clear.",
+    "The RPL of CS becomes CPL, whatever the selector said. The processor sets the accessed bit of the descriptor if "
+    "it was clear.",
     "SDM 2A CALL, JMP; 3A 3.4.5.1",
 )
 FAR_LOAD_PARAGRAPH = rule(
@@ -92,8 +92,8 @@ FAR_ENTER = rule(
 CALL_GATE_USE = rule(
     "far.gate.dpl",
     "The gate may be used from this ring",
-    "The DPL of a call gate, task gate or TSS must be at least CPL, and at least the RPL of the selector that names it: "
-    "so a kernel opens it to user code, or does not.",
+    "The DPL of a call gate, task gate or TSS must be at least CPL, and at least the RPL of the selector that names "
+    "it: so a kernel opens it to user code, or does not.",
     "SDM 3A 5.8.4, 7.3",
 )
 CALL_GATE_WIDE = rule(
@@ -154,14 +154,6 @@ CALL_GATE_PARAMETERS = rule(
     "A call gate says how many words the processor copies from the caller's stack to the inner one, up to 31. 64-bit "
     "call gates copy none.",
     "SDM 3A 5.8.5, 5.8.5.1",
-)
-PUSH_ROOM = rule(
-    "far.push.room",
-    "There is room on the stack",
-    "Every word to push must lie within the limit of the stack segment: #SS(0), or #SS with the new selector for the "
-    "stack of an inner ring. 64-bit mode has no limits.",
-    "SDM 2A CALL",
-    on_stack=True,
 )
 CALL_PUSH_STACK = rule(
     "far.push.stack",
