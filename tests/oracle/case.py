@@ -118,8 +118,15 @@ class State:
 
     @property
     def cpl(self) -> int:
-        """The current privilege level in protected and long mode: the RPL of CS (SDM 3A 5.5)."""
-        return self.cs.selector & 3
+        """The current privilege level: the RPL of CS, but 0 in real mode and 3 in virtual-8086 mode (SDM 3A 5.5)."""
+        if not self.cr0 & 1:
+            return 0
+        return 3 if self.is_virtual_8086 else self.cs.selector & 3
+
+    @property
+    def is_virtual_8086(self) -> bool:
+        """Whether the processor is in virtual-8086 mode: CR0.PE and EFLAGS.VM, outside IA-32e mode."""
+        return bool(self.cr0 & 1 and self.rflags & 1 << 17 and not self.efer & 1 << 10)
 
     def to_json(self) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -165,7 +172,7 @@ class Injection:
         return cls("nmi", after=after) if value.get("nmi") else cls("external", int(value["external"]), after)
 
 
-def _store(pages: dict[int, bytearray], address: int, data: bytes) -> None:
+def store(pages: dict[int, bytearray], address: int, data: bytes) -> None:
     """Write bytes from `address` on, making the pages that are not there yet."""
     while data:
         start = address & (PAGE - 1)
@@ -198,7 +205,7 @@ class Case:
         """The whole physical memory at the start: page address -> 4096 bytes."""
         pages: dict[int, bytearray] = {}
         for address, data in self.memory:
-            _store(pages, address, data)
+            store(pages, address, data)
         return pages
 
     def to_json(self) -> dict[str, Any]:
@@ -228,9 +235,10 @@ class Event:
     """One event in the order in which the processor raised it.
 
     `error_code` is the code that this event pushes, or would have pushed had its delivery succeeded; None where the
-    event has none. INT1 is a `software` event here, as Bochs reports it, though its faults carry EXT=1. `cr2` is the
-    register's content at that moment (already the faulting address for a page fault). `rip` is the instruction
-    pointer at that moment, which for a fault inside an instruction may already lie behind it.
+    event has none, as ever in real mode. INT1 is a `software` event here, as Bochs reports it, though its faults
+    carry EXT=1. `cr2` is the register's content at that moment (already the faulting address for a page fault).
+    `rip` is the instruction pointer at that moment, which for a fault inside an instruction may already lie behind
+    it.
     """
 
     kind: EventKind
@@ -308,7 +316,7 @@ class Answer:
         """The whole physical memory at the end, for the case that this answers: page address -> 4096 bytes."""
         pages = case.pages()
         for change in self.changes:
-            _store(pages, change.address, change.new)
+            store(pages, change.address, change.new)
         return pages
 
     def words(self, case: Case, address: int, count: int, size: int = 8) -> list[int]:

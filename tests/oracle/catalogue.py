@@ -7,17 +7,38 @@ cases are software interrupts (EXT is 0).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from .case import Answer, Case, Event, Injection
 from .long_mode import CONFORMING_CODE, IF, LongModeWorld
+from .protected_mode import ProtectedModeWorld
 
 NAMED_CASES: dict[str, Case] = {}
+"""The cases that our machine is compared in: long mode."""
+
+PROTECTED_CASES: dict[str, Case] = {}
+TASK_CASES: dict[str, Case] = {}
+VM86_CASES: dict[str, Case] = {}
+REAL_CASES: dict[str, Case] = {}
+FAR_CASES: dict[str, Case] = {}
+GROUPS = (NAMED_CASES, PROTECTED_CASES, TASK_CASES, VM86_CASES, REAL_CASES, FAR_CASES)
+
 EXPECTED: dict[str, str] = {}
+"""The chain of events of every case in every group, as DELIVERY.md and the manual have it."""
 
 DIFFERENCES: dict[str, str] = {}
-"""Where Bochs is known to differ from DELIVERY.md: its own chain of events, for the cases in `add_differences`."""
+"""Where Bochs is known to differ from that: its own chain of events."""
+
+
+class World(Protocol):
+    """Knobs that become a case."""
+
+    def case(self, name: str) -> Case: ...
+
+
+GatedWorld = TypeVar("GatedWorld", LongModeWorld, ProtectedModeWorld)
 
 RUNS = "runs"
 SHUTDOWN = "shutdown"
@@ -26,7 +47,8 @@ VECTOR_NAMES = {
     13: "#GP", 14: "#PF", 16: "#MF", 17: "#AC", 18: "#MC", 19: "#XM",
 }  # fmt: skip
 
-NOP, UD2, HLT, INT3, INT1, IRETQ = b"\x90", b"\x0f\x0b", b"\xf4", b"\xcc", b"\xf1", b"\x48\xcf"
+NOP, UD2, HLT, INT3, INT1, INTO = b"\x90", b"\x0f\x0b", b"\xf4", b"\xcc", b"\xf1", b"\xce"
+IRETQ, IRET, IRET_OTHER_SIZE = b"\x48\xcf", b"\xcf", b"\x66\xcf"
 STI, DIVIDE_BY_ZERO, MOV_SS_AX = b"\xfb", b"\xf7\xf1", b"\x8e\xd0"
 
 
@@ -60,12 +82,17 @@ class Trigger:
     event: str
 
     def world(self, cpl: int) -> LongModeWorld:
-        """A world in which this event happens at once and is delivered."""
-        world = LongModeWorld(cpl=cpl).with_gate(self.vector, dpl=3)
+        """A long-mode world in which this event happens at once and is delivered."""
+        return self.begin(LongModeWorld(cpl=cpl))
+
+    def begin(self, world: GatedWorld) -> GatedWorld:
+        """The world with this event happening at once; its gate has DPL 3."""
+        world = world.with_gate(self.vector, dpl=3)
         if self.name == "int":
             return world.with_(code=bytes([0xCD, self.vector]))
         if self.name == "irq":
-            return world.with_(code=NOP * 2, rflags=0x2 | IF, inject=Injection("external", self.vector))
+            flags = world.rflags | IF
+            return world.with_(code=NOP * 2, rflags=flags, inject=Injection("external", self.vector))
         return world.with_(code=UD2)
 
     @property
@@ -80,12 +107,24 @@ IRQ = Trigger("irq", 0x30, 1, "irq 0x30")
 RINGS = (0, 3)
 
 
-def add(name: str, world: LongModeWorld, expected: str) -> None:
-    """Enter one case with the chain that DELIVERY.md gives it."""
-    if name in NAMED_CASES:
-        raise ValueError(f"two cases are named {name!r}")
-    NAMED_CASES[name] = world.case(name)
-    EXPECTED[name] = expected
+Add = Callable[[str, World, str], None]
+
+
+def entering(cases: dict[str, Case], prefix: str = "") -> Add:
+    """How to enter a case in a group: its name behind the group's prefix, its world, the chain that it should have."""
+
+    def add(name: str, world: World, expected: str) -> None:
+        name = prefix + name
+        if name in EXPECTED:
+            raise ValueError(f"two cases are named {name!r}")
+        cases[name] = world.case(name)
+        EXPECTED[name] = expected
+
+    return add
+
+
+add = entering(NAMED_CASES)
+"""Enter one long-mode case with the chain that DELIVERY.md gives it."""
 
 
 def each(*triggers: Trigger, rings: tuple[int, ...] = RINGS) -> Iterator[tuple[Trigger, int, str, LongModeWorld]]:
@@ -95,7 +134,16 @@ def each(*triggers: Trigger, rings: tuple[int, ...] = RINGS) -> Iterator[tuple[T
             yield trigger, cpl, f"({trigger.name}, cpl {cpl})", trigger.world(cpl)
 
 
-def same_ring_handlers(world: LongModeWorld, *vectors: int) -> LongModeWorld:
+def each_protected(
+    *triggers: Trigger, rings: tuple[int, ...] = RINGS
+) -> Iterator[tuple[Trigger, int, str, ProtectedModeWorld]]:
+    """The same in protected mode."""
+    for trigger in triggers:
+        for cpl in rings:
+            yield trigger, cpl, f"({trigger.name}, cpl {cpl})", trigger.begin(ProtectedModeWorld(cpl=cpl))
+
+
+def same_ring_handlers(world: GatedWorld, *vectors: int) -> GatedWorld:
     """The world with these vectors handled in a conforming segment, so in the ring and on the stack where they occur.
 
     Faults that concern the stack switch can be delivered that way, instead of failing again for the same reason.

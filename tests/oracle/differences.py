@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from .case import PAGE, Answer, Case, changes_in_page
-from .catalogue import EXPECTED
+from .catalogue import EXPECTED, NAMED_CASES
 from .iret_cases import RETURN_RSP
 from .long_mode import CODE, WRAP, handler
 
@@ -28,15 +28,21 @@ class Difference:
     amend: Amend | None
 
 
-def _with_word(case: Case, answer: Answer, linear: int, word: int) -> Answer:
-    """The answer with eight bytes of memory changed."""
-    before, after = case.pages(), answer.pages(case)
-    address = linear & WRAP
-    after[address & -PAGE][address % PAGE : address % PAGE + 8] = word.to_bytes(8, "little")
+def with_pages(case: Case, answer: Answer, after: dict[int, bytearray]) -> Answer:
+    """The answer with this memory at the end."""
+    before = case.pages()
     changes = (
         change for page in sorted(before) for change in changes_in_page(page, bytes(before[page]), bytes(after[page]))
     )
     return replace(answer, changes=tuple(changes))
+
+
+def _with_word(case: Case, answer: Answer, linear: int, word: int) -> Answer:
+    """The answer with eight bytes of memory changed."""
+    after = answer.pages(case)
+    address = linear & WRAP
+    after[address & -PAGE][address % PAGE : address % PAGE + 8] = word.to_bytes(8, "little")
+    return with_pages(case, answer, after)
 
 
 def _word_on_stack(case: Case, answer: Answer, place: int) -> tuple[int, int]:
@@ -52,13 +58,13 @@ def _without_rf(case: Case, answer: Answer) -> Answer:
     return _with_word(case, answer, address, word & ~(1 << 16))
 
 
-def _with_zero_selector(case: Case, answer: Answer) -> Answer:
+def with_zero_selector(case: Case, answer: Answer) -> Answer:
     address, word = _word_on_stack(case, answer, 0)
     last = replace(answer.events[-1], error_code=word & 1)
     return replace(_with_word(case, answer, address, word & 1), events=(*answer.events[:-1], last))
 
 
-def _with_stack_fault(_case: Case, answer: Answer) -> Answer:
+def with_stack_fault(_case: Case, answer: Answer) -> Answer:
     assert answer.final is not None
     last = replace(answer.events[-1], vector=12)
     return replace(answer, events=(*answer.events[:-1], last), final=replace(answer.final, rip=handler(12)))
@@ -83,7 +89,7 @@ def _taken_behind_mov_ss(case: Case, answer: Answer) -> Answer:
     return _with_word(case, answer, address, CODE + 3)
 
 
-_RF_OF_DOUBLE_FAULT = Difference(
+RF_OF_DOUBLE_FAULT = Difference(
     "sets RF in the RFLAGS image that #DF saves",
     "RF is set in the image for faults; #DF is an abort",
     "SDM 3B 17.3.1.1; 3A 6.15, Interrupt 8",
@@ -93,7 +99,7 @@ _TSS_STACK_POINTER = Difference(
     "#SS with the selector of the old SS for a non-canonical RSP in the TSS",
     "#SS(EXT): in 64-bit mode no stack selector is involved",
     "SDM 2A INT n, pseudo-code: IF new stack pointer is not canonical THEN #SS(error_code(NULL,0,EXT))",
-    _with_zero_selector,
+    with_zero_selector,
 )
 _CONFORMING = Difference(
     "pushes as a supervisor for a conforming handler that runs in ring 3",
@@ -101,11 +107,11 @@ _CONFORMING = Difference(
     "SDM 3A 4.6.1",
     None,
 )
-_SS_NOT_PRESENT = Difference(
+SS_NOT_PRESENT = Difference(
     "IRET to an SS that is not present is #NP (newer Bochs: #SS)",
     "#SS(selector)",
     "SDM 2A IRET, pseudo-code: IF stack segment is not present THEN #SS(SS selector)",
-    _with_stack_fault,
+    with_stack_fault,
 )
 _POP_ORDER = Difference(
     "reads RFLAGS first, so CR2 is the address of that word",
@@ -135,15 +141,15 @@ def _find(name: str) -> Difference | None:
     if name.startswith(("stack.canonical fails ist", "stack.canonical fails rsp")):
         return _TSS_STACK_POINTER
     if name.startswith("iret.ss_present"):
-        return _SS_NOT_PRESENT
+        return SS_NOT_PRESENT
     if name.startswith("iret.pop fails not present"):
         return _POP_ORDER
     if name.startswith("iret.size"):
         return _IRETD if " 32 " in name else _IRETW
     if chain[-1] == "#DF(0x0)":
-        return _RF_OF_DOUBLE_FAULT
+        return RF_OF_DOUBLE_FAULT
     return None
 
 
-REASONS: dict[str, Difference] = {name: reason for name in EXPECTED if (reason := _find(name)) is not None}
+REASONS: dict[str, Difference] = {name: reason for name in NAMED_CASES if (reason := _find(name)) is not None}
 """For each case in which Bochs is known to differ: how, and why we do not follow."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from .case import PAGE, Case, Injection, Segment, State, TableRegister
+from .case import PAGE, Case, Injection, Segment, State, TableRegister, store
 
 PML4, PDPT, PD, PT = 0x1000, 0x2000, 0x3000, 0x4000
 GDT, LDT, IDT, TSS = 0x8000, 0x9000, 0xA000, 0xB000
@@ -196,6 +196,9 @@ def default_pages() -> dict[int, Page]:
     return pages | {CODE: Page(user=True, accessed=True), HANDLERS: Page(accessed=True)}
 
 
+DEFAULT_GATES: Mapping[int, Gate] = dict.fromkeys(range(256), Gate())
+_DEFAULT_IDT = b"".join(gate.encode(vector) for vector, gate in DEFAULT_GATES.items())
+
 _CODE_BY_RING = (KERNEL_CODE, RING1_CODE, RING2_CODE, USER_CODE)
 _DATA_BY_RING = (KERNEL_DATA, RING1_DATA, RING2_DATA, USER_DATA)
 
@@ -223,7 +226,7 @@ class LongModeWorld:
     ldt: Mapping[int, Descriptor] = field(default_factory=lambda: {LDT_CODE & ~7: code_segment()})
     ldt_limit: int = 0x1F
     ldt_usable: bool = True
-    gates: Mapping[int, Gate] = field(default_factory=lambda: dict.fromkeys(range(256), Gate()))
+    gates: Mapping[int, Gate] = field(default_factory=lambda: DEFAULT_GATES)
     idt_base: int = IDT
     idt_limit: int = 0xFFF
     tss: TaskState = TaskState()
@@ -287,12 +290,19 @@ class LongModeWorld:
         )
         return replace(state, **segments, **self.registers)  # type: ignore[arg-type]
 
+    def _idt(self) -> bytes:
+        whole = len(self.gates) == len(DEFAULT_GATES)
+        table = bytearray(_DEFAULT_IDT if whole else 256 * 16)
+        for vector, gate in self.gates.items():
+            if not whole or gate is not DEFAULT_GATES[vector]:
+                table[16 * vector : 16 * vector + 16] = gate.encode(vector)
+        return bytes(table)
+
     def _memory(self) -> tuple[tuple[int, bytes], ...]:
         image: dict[int, bytearray] = {}
 
         def put(address: int, data: bytes) -> None:
-            for at, byte in enumerate(data, address):
-                image.setdefault(at & -PAGE, bytearray(PAGE))[at & (PAGE - 1)] = byte
+            store(image, address, data)
 
         upper = Page(user=True, accessed=True)
         put(PML4, upper.entry(PDPT).to_bytes(8, "little"))
@@ -306,8 +316,7 @@ class LongModeWorld:
             put(GDT + selector, descriptor.encode())
         for selector, descriptor in self.ldt.items():
             put(LDT + selector, descriptor.encode())
-        for vector, gate in self.gates.items():
-            put((self.idt_base & WRAP) + 16 * vector, gate.encode(vector))
+        put(self.idt_base & WRAP, self._idt())
         put(TSS, self.tss.encode())
         put(HANDLERS, b"\xf4" * PAGE)
         for stack in (STACK, *RSP_STACKS, *IST_STACKS):
@@ -316,18 +325,26 @@ class LongModeWorld:
         put(self.rsp & WRAP, b"".join(word.to_bytes(8, "little") for word in self.frame))
         for address, data in self.extra_memory:
             put(address, data)
-        return tuple(piece for page in sorted(image) for piece in _pieces(page, bytes(image[page])))
+        return tuple(piece for page in sorted(image) for piece in pieces(page, bytes(image[page])))
 
 
-def _pieces(page: int, data: bytes) -> list[tuple[int, bytes]]:
+def pieces(page: int, data: bytes) -> list[tuple[int, bytes]]:
     """One page as its runs without 16 zero bytes in a row; a page of zeros as one zero byte."""
-    pieces: list[tuple[int, bytes]] = []
+    if data in _PIECES:
+        return [(page + at, run) for at, run in _PIECES[data]]
+    runs: list[tuple[int, bytes]] = []
     for at in range(0, PAGE, 16):
         line = data[at : at + 16]
-        if not any(line):
+        if line == _ZEROS:
             continue
-        if pieces and pieces[-1][0] + len(pieces[-1][1]) == page + at:
-            pieces[-1] = (pieces[-1][0], pieces[-1][1] + line)
+        if runs and runs[-1][0] + len(runs[-1][1]) == at:
+            runs[-1] = (runs[-1][0], runs[-1][1] + line)
         else:
-            pieces.append((page + at, line))
-    return pieces or [(page, b"\0")]
+            runs.append((at, line))
+    _PIECES[data] = runs or [(0, b"\0")]
+    return [(page + at, run) for at, run in _PIECES[data]]
+
+
+_ZEROS = bytes(16)
+_PIECES: dict[bytes, list[tuple[int, bytes]]] = {}
+"""The runs of each page seen so far: most pages of most cases are the same."""

@@ -93,7 +93,8 @@ class _Log:
         if not self.events or event.vector == DOUBLE_FAULT:
             self.events.append(Event(_kind(event), event.vector, event.error_code, cr2, event.instruction_rip))
         if done.fault is not None:
-            raised = exception(done.fault, event.instruction_rip)
+            real = not self._machine.cpu.registers().cr0 & 1
+            raised = exception(done.fault, event.instruction_rip, real=real)
             cr2 = cr2 if raised.cr2 is None else raised.cr2
             self.events.append(Event("exception", raised.vector, raised.error_code, cr2, raised.rip))
         self.over = done.fault is None
@@ -162,13 +163,14 @@ def _our_segment(segment: Segment) -> OurSegment:
 
 def _state(machine: Machine) -> State:
     at = machine.cpu.registers()
+    paragraphs = not at.cr0 & 1 or bool(at.rflags & 1 << 17 and not at.efer & 1 << 10)
     segments = {
         name: Segment(
             found.selector,
             found.base,
             found.limit,
             found.flags & 0x00F0FF00,
-            usable=bool(found.selector & ~3) and found.present,
+            usable=found.present and (bool(found.selector & ~3) or (paragraphs and name not in ("ldtr", "tr"))),
         )
         for name in SEGMENT_REGISTERS
         for found in [getattr(at, name)]

@@ -8,7 +8,8 @@ import pytest
 
 from .bochs import judge
 from .case import PAGE, Answer, Case, Injection, State
-from .cases import DIFFERENCES, EXPECTED, NAMED_CASES, outcome
+from .cases import DIFFERENCES, EXPECTED, NAMED_CASES, OTHER_MODES, outcome
+from .differences import REASONS
 from .long_mode import (
     CODE,
     DATA,
@@ -31,6 +32,9 @@ from .long_mode import (
     code_segment,
     handler,
 )
+from .other_differences import OTHER_REASONS
+from .protected_mode import ProtectedModeWorld
+from .real_mode import RealModeWorld, segment
 
 RF = 1 << 16
 START_RSP = STACK + 0xFE8
@@ -42,7 +46,12 @@ def answers() -> dict[str, Answer]:
     return {answer.name: answer for answer in judge(list(NAMED_CASES.values()))}
 
 
-def run(world: LongModeWorld) -> tuple[Case, Answer, State]:
+@pytest.fixture(scope="module")
+def other_answers() -> dict[str, Answer]:
+    return {answer.name: answer for answer in judge(list(OTHER_MODES.values()))}
+
+
+def run(world: LongModeWorld | ProtectedModeWorld | RealModeWorld) -> tuple[Case, Answer, State]:
     """The case of a world, its answer, and the final state, which must exist."""
     case = world.case("case")
     (answer,) = judge([case])
@@ -66,6 +75,27 @@ def test_bochs_does_what_delivery_md_says(name: str, answers: dict[str, Answer])
 def test_an_answer_has_a_final_state_unless_the_processor_shut_down(name: str, answers: dict[str, Answer]) -> None:
     assert answers[name].error is None
     assert (answers[name].final is None) == answers[name].shutdown
+
+
+@pytest.mark.parametrize("name", OTHER_MODES)
+def test_bochs_does_what_the_manual_says_in_other_modes(name: str, other_answers: dict[str, Answer]) -> None:
+    answer = other_answers[name]
+    assert outcome(answer) == DIFFERENCES.get(name, EXPECTED[name])
+    assert answer.error is None
+    assert (answer.final is None) == answer.shutdown
+
+
+@pytest.mark.parametrize("name", [name for name, reason in OTHER_REASONS.items() if reason.amend is not None])
+def test_a_reason_is_about_something_that_bochs_does(name: str, other_answers: dict[str, Answer]) -> None:
+    amend = OTHER_REASONS[name].amend
+    assert amend is not None
+    amended = amend(OTHER_MODES[name], other_answers[name])
+    assert amended != other_answers[name]
+    assert outcome(amended) == EXPECTED[name]
+
+
+def test_every_difference_has_its_reason() -> None:
+    assert set(DIFFERENCES) <= set(REASONS) | set(OTHER_REASONS)
 
 
 def test_a_fault_pushes_its_own_address_and_sets_rf() -> None:
@@ -213,6 +243,23 @@ def test_the_state_goes_in_and_comes_out_unchanged() -> None:
     for name in ("cs", "ss", "ds", "es", "ldtr", "gdtr", "idtr", "r15", "cr0", "cr2", "cr3", "cr4", "efer", "rbx"):
         assert getattr(final, name) == getattr(expected, name), name
     assert (final.tr.selector, final.tr.base, final.tr.limit) == (expected.tr.selector, expected.tr.base, 0x67)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        ProtectedModeWorld(cpl=3, code=b"\x90"),
+        ProtectedModeWorld(cpl=3, code=b"\x90", paging="PAE"),
+        ProtectedModeWorld(vm86=True, code=b"\x90"),
+        RealModeWorld(code=b"\x90", cs=segment(0xC03)),
+    ],
+)
+def test_the_state_of_other_modes_goes_in_and_comes_out_unchanged(
+    world: ProtectedModeWorld | RealModeWorld,
+) -> None:
+    case, _, final = run(world)
+    for name in ("cs", "ss", "ds", "es", "ldtr", "tr", "gdtr", "idtr", "rflags", "cr0", "cr3", "cr4", "efer", "cpl"):
+        assert getattr(final, name) == getattr(case.state, name), name
 
 
 def test_cases_and_answers_survive_json() -> None:

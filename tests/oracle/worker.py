@@ -5,8 +5,7 @@ that has run nothing, and may die: Bochs resets the machine on a shutdown, the p
 its assertion aborts the process. That abort, and nothing inferred from the order of the hooks, is how a shutdown is
 told. Guest memory lies in pages shared with the parent, which therefore sees what was written up to the last moment.
 
-External events: the package offers no way to raise one, but its library exports Bochs' own local APIC and NMI entry
-points (`bx_local_apic_c::trigger_irq`, `BX_CPU_C::deliver_NMI`); see `EventPins`.
+What the package has no way to do (raise an external event, for one) is in pins.py.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from dataclasses import replace
 from typing import Any
 
 import bochscpu  # type: ignore[import-untyped]
-import bochscpu._bochscpu as native  # type: ignore[import-untyped]
 import bochscpu.memory  # type: ignore[import-untyped]
 
 from .case import (
@@ -40,101 +38,19 @@ from .case import (
     TableRegister,
     changes_in_page,
 )
+from .pins import Pins
+
+CR0_PE, CR0_PG, CR4_VME, CR4_PAE, EFER_LMA = 1 << 0, 1 << 31, 1 << 0, 1 << 5, 1 << 10
+IOPL, VM = 3 << 12, 1 << 17
 
 MEMORY_PAGES = 256
 """Pages of guest memory that one case may have."""
 
 ERROR_CODE_VECTORS = frozenset({8, 10, 11, 12, 13, 14, 17, 21, 30})
-"""Exceptions that push an error code (SDM 3A table 6-1; 30 is AMD's #SX)."""
+"""Exceptions that push an error code, outside real mode (SDM 3A table 6-1; 30 is AMD's #SX)."""
 
 SHUTDOWN_ASSERTIONS = (b"BX_MEM_C::dbg_fetch_mem", b"bx_pc_system_c::Reset")
 """What the package aborts with when the processor, shutting down, prints its state and asks for a reset."""
-
-
-class EventPins:
-    """The processor's INTR and NMI inputs, and what else the package lacks: symbols that its library exports.
-
-    A vector from 16 up goes through the local APIC as it would on a board. Below 16 no APIC accepts a vector (SDM 3A
-    10.5.2), while a PIC may well send one; there the spurious vector register stands in: a request that has gone by
-    the time of the acknowledge makes Bochs deliver the spurious vector, whatever it is, as an ordinary external
-    interrupt.
-    """
-
-    def __init__(self) -> None:
-        library = ctypes.CDLL(native.__file__)
-        self._deliver_nmi = library._ZN8BX_CPU_C11deliver_NMIEv
-        self._trigger = library._ZN15bx_local_apic_c11trigger_irqEhjb
-        self._trigger.argtypes = [ctypes.c_void_p, ctypes.c_uint8, ctypes.c_uint, ctypes.c_bool]
-        self._untrigger = library._ZN15bx_local_apic_c13untrigger_irqEhj
-        self._untrigger.argtypes = [ctypes.c_void_p, ctypes.c_uint8, ctypes.c_uint]
-        self._write_spurious = library._ZN15bx_local_apic_c33write_spurious_interrupt_registerEj
-        self._write_spurious.argtypes = [ctypes.c_void_p, ctypes.c_uint]
-        self._apic = self._find_apic(library)
-        self._set_killbit = library.cpu_set_killbit
-        self._set_killbit.argtypes = [ctypes.c_uint]
-        self._handle_fpu_mode = library._ZN8BX_CPU_C22handleFpuMmxModeChangeEv
-        self._force_flags = library._ZN8BX_CPU_C11force_flagsEv
-        self._clear_killbit = library.cpu_clear_killbit
-        self._clear_killbit.argtypes = [ctypes.c_uint]
-        self._set_eflags = library.cpu_set_eflags
-        self._set_eflags.argtypes = [ctypes.c_uint, ctypes.c_uint32]
-
-    @staticmethod
-    def _find_apic(library: ctypes.CDLL) -> int:
-        """The local APIC that the processor points to.
-
-        Its place in the processor is read from the first instructions of an exported function that uses it (`mov rdi,
-        [rax+displacement]`), and the object found there is known by its virtual method table.
-        """
-        code = ctypes.string_at(ctypes.cast(library.cpu_set_cr8, ctypes.c_void_p).value or 0, 30)
-        load = code.find(b"\x48\x8b\xb8")
-        if load < 0:
-            raise RuntimeError("this build of bochscpu is not the one known here: interrupts cannot be injected")
-        displacement = int.from_bytes(code[load + 3 : load + 7], "little")
-        processor = ctypes.addressof(ctypes.c_char.in_dll(library, "bx_cpu"))
-        apic = ctypes.c_uint64.from_address(processor + displacement).value
-        methods = ctypes.addressof(ctypes.c_char.in_dll(library, "_ZTV15bx_local_apic_c")) + 16
-        if ctypes.c_uint64.from_address(apic).value != methods:
-            raise RuntimeError("no local APIC where this build of bochscpu should have it")
-        return apic
-
-    def stop_at_boundary(self) -> None:
-        """End the run before the next fetch, once the present instruction or delivery is complete.
-
-        `Session.stop` is no good for that: it leaves the processor as soon as the hook returns, in the middle.
-        """
-        self._set_killbit(0)
-
-    def look_again(self, rflags: int) -> None:
-        """Turn a `Session.stop` just made into a fresh look for traps and events at the present boundary.
-
-        A run begins without that look. Stopping leaves the instruction before it executes; with the request to end
-        taken back the processor starts again in front of it. Loading flags with TF set makes it look, and so do the
-        events below.
-        """
-        self._clear_killbit(0)
-        self._set_eflags(0, rflags)
-
-    def notice_fpu_mode(self) -> None:
-        """Make the processor act on CR0.TS, EM and MP, which setting its state alone does not."""
-        self._handle_fpu_mode()
-
-    def settle_flags(self) -> None:
-        """Make RFLAGS hold the arithmetic flags, which Bochs works out only when something asks for them."""
-        self._force_flags()
-
-    def raise_nmi(self) -> None:
-        """Raise the non-maskable interrupt."""
-        self._deliver_nmi()
-
-    def raise_external(self, vector: int) -> None:
-        """Raise a maskable external interrupt with any vector from 0 to 255."""
-        if vector >= 16:
-            self._trigger(self._apic, vector, 0, False)
-            return
-        self._write_spurious(self._apic, 0x100 | vector)
-        self._trigger(self._apic, 0xFF, 0, False)
-        self._untrigger(self._apic, 0xFF, 0)
 
 
 class Board:
@@ -145,7 +61,7 @@ class Board:
         self._memory = mmap.mmap(-1, MEMORY_PAGES * PAGE)
         self._host = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         self._session = bochscpu.Session()
-        self._pins = EventPins()
+        self._pins = Pins()
 
     def judge(self, case: Case) -> Answer:
         """Run one case in a child and put together what it told and what it wrote."""
@@ -197,13 +113,14 @@ class Board:
 class Run:
     """One case inside its child: sets the processor up, watches it through the hooks, and tells what it sees."""
 
-    def __init__(self, session: Any, pins: EventPins, case: Case, output: int) -> None:
+    def __init__(self, session: Any, pins: Pins, case: Case, output: int) -> None:
         self._session = session
         self._pins = pins
         self._case = case
         self._output = output
         self._begun = 0
         self._started = False
+        self._instruction_rip = 0
         self._events: list[dict[str, Any]] = []
 
     def go(self, host_pages: dict[int, int]) -> None:
@@ -215,6 +132,10 @@ class Run:
         processor.state = _native_state(processor.state, self._case.state)
         processor.set_mode()
         self._pins.notice_fpu_mode()
+        state = self._case.state
+        if state.cr0 & CR0_PG and state.cr4 & CR4_PAE and not state.efer & EFER_LMA:
+            table = state.cr3 & 0xFFFFFFE0
+            self._pins.set_pdptes(bytes(self._case.pages()[table & -PAGE][table % PAGE : table % PAGE + 32]))
         self._session.run([self._hooks()])
         self._pins.settle_flags()
         self._tell({"final": _portable_state(processor.state).to_json(), "instructions": self._begun})
@@ -250,6 +171,7 @@ class Run:
             self._inject(after=0)
             return
         self._begun += 1
+        self._instruction_rip = session.cpu.rip
         self._inject(after=self._begun)
 
     def _inject(self, after: int) -> None:
@@ -279,11 +201,21 @@ class Run:
             session.cpu.cr2 = int(self._events[-1]["cr2"], 16)
             session.stop()
             return
-        self._tell_event(session, "exception", vector, error_code if vector in ERROR_CODE_VECTORS else None)
+        has_code = vector in ERROR_CODE_VECTORS and bool(self._case.state.cr0 & CR0_PE)
+        self._tell_event(session, "exception", vector, error_code if has_code else None)
 
     def _interrupt(self, session: Any, _processor: int, vector: int) -> None:
-        if not self._events:  # the hook runs for exceptions and external interrupts too, behind their own
+        # the hook runs for exceptions and external interrupts too, behind their own
+        if not self._events and not self._is_refused_int_n(session.cpu):
             self._tell_event(session, "software", vector, None)
+
+    def _is_refused_int_n(self, state: Any) -> bool:
+        """Whether this is INT n in virtual-8086 mode with IOPL below 3: a #GP(0) before it is any interrupt.
+
+        Bochs calls the hook before it looks at IOPL. INT3, INTO and INT1, which never ask for it, have one byte.
+        """
+        sensitive = bool(state.rflags & VM) and state.rflags & IOPL != IOPL and not self._case.state.cr4 & CR4_VME
+        return sensitive and state.rip - self._instruction_rip > 1
 
     def _hardware_interrupt(self, session: Any, _processor: int, vector: int, _selector: int, _rip: int) -> None:
         nmi = self._case.inject is not None and self._case.inject.kind == "nmi"
