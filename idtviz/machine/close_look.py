@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from idtviz.machine.decoding import Decoded, Kind
 from idtviz.machine.delivery.event import ALIGNMENT_CHECK, GENERAL_PROTECTION, STACK_FAULT, Fault
-from idtviz.machine.memory import LinearMemory
+from idtviz.machine.memory import AccessFault, LinearMemory
 from idtviz.machine.operands import Operand, operands_of
 from idtviz.machine.regime import FLAT_LIMIT, Breakpoint, Regime, is_allowed
 from idtviz.machine.registers import RSP, Registers, Segment
@@ -29,16 +29,36 @@ def fault_in_front(found: Decoded, at: Registers, regime: Regime, memory: Linear
             return protection
     if Kind.SYSTEM_RETURN in found.kind and not _returns_to_canonical(found, at):
         return protection
-    checked = dict(regime.segments)
+    if (Kind.FLOATING | Kind.ALIGNED) & found.kind and not _runs(found, at):
+        return None
+    earlier: list[Operand] = []
     for operand in operands_of(found, at):
-        segment = checked.get(operand.segment)
-        if segment is not None and not _allows(segment, operand, protected=regime.protected):
-            return Fault(STACK_FAULT if operand.stack else GENERAL_PROTECTION, 0)
-        if Kind.ALIGNED in found.kind and operand.address % 16 and _runs_sse(at):
-            return protection
-        if regime.alignment and _is_misaligned(operand):
-            return Fault(ALIGNMENT_CHECK, 0)
+        fault = _refusal(found, operand, regime)
+        if fault is not None:
+            return fault if _touch(earlier, memory, user=at.cpl == 3) else None
+        earlier.append(operand)
     return None
+
+
+def _refusal(found: Decoded, operand: Operand, regime: Regime) -> Fault | None:
+    for name, segment in regime.segments:
+        if name == operand.segment and not _allows(segment, operand, protected=regime.protected):
+            return Fault(STACK_FAULT if operand.stack else GENERAL_PROTECTION, 0)
+    if Kind.ALIGNED in found.kind and operand.address % 16:
+        return Fault(GENERAL_PROTECTION, 0)
+    if regime.alignment and _is_misaligned(operand):
+        return Fault(ALIGNMENT_CHECK, 0)
+    return None
+
+
+def _touch(operands: list[Operand], memory: LinearMemory, *, user: bool) -> bool:
+    """Read the operands that come before the one at fault; False: one of them is a page fault, which comes first."""
+    try:
+        for operand in operands:
+            memory.read(operand.address, operand.size, user=user)
+    except AccessFault:
+        return False
+    return True
 
 
 def hits(breakpoints: tuple[Breakpoint, ...], operands: Iterable[Operand]) -> int:
@@ -128,9 +148,11 @@ def _returns_to_canonical(found: Decoded, at: Registers) -> bool:
     return is_canonical(at.general[source])
 
 
-def _runs_sse(at: Registers) -> bool:
-    """Whether SSE instructions execute, and raise neither #UD nor #NM first (SDM 2A 2.4)."""
-    return not at.cr0 & (control.CR0_EM | control.CR0_TS) and bool(at.cr4 & control.CR4_OSFXSR)
+def _runs(found: Decoded, at: Registers) -> bool:
+    """Whether a floating-point or SSE instruction executes, and raises neither #UD nor #NM (SDM 2A 2.4)."""
+    if at.cr0 & (control.CR0_EM | control.CR0_TS):
+        return False
+    return Kind.ALIGNED not in found.kind or bool(at.cr4 & control.CR4_OSFXSR) or found.mnemonic.startswith("fx")
 
 
 def _is_misaligned(operand: Operand) -> bool:

@@ -42,6 +42,8 @@ class Kind(Flag):
     """A near JMP, CALL, RET, Jcc or LOOP."""
     SYSTEM_RETURN = auto()
     """SYSRET or SYSEXIT."""
+    FLOATING = auto()
+    """x87, MMX or SSE: #NM or #UD come before any fault of an operand (SDM 3A 6.9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def decode(raw: bytes, bits: int) -> Decoded | None:
         return None
     explicit = [_explicit(found, operand) for operand in found.operands if operand.type == capstone.CS_OP_MEM]
     kind = _kind(found)
-    direct = Kind.BRANCH in kind and found.operands and found.operands[0].type == x86.X86_OP_IMM
+    direct = Kind.BRANCH in kind and found.id != x86.X86_INS_RET and found.operands[0].type == x86.X86_OP_IMM
     return Decoded(
         mnemonic=found.mnemonic,
         length=found.size,
@@ -169,10 +171,17 @@ def _accesses(found: Any, explicit: list[Access], bits: int) -> Iterator[Access]
     elif number in _POPS:
         yield stack(0, size, write=False)
         yield from explicit
+    elif number == x86.X86_INS_ENTER:
+        frame, level = found.operands[0].imm & 0xFFFF, found.operands[1].imm & 0x1F
+        yield from (stack(-size * place, size, write=True) for place in range(1, level + 2))
+        # It ends with a look at where the stack pointer then is (SDM 2A ENTER).
+        yield stack(-size * (level + 1) - frame, size, write=True)
     elif number in (x86.X86_INS_PUSHAL, x86.X86_INS_PUSHAW):
-        yield stack(-8 * size, 8 * size, write=True)
+        yield from (stack(-size * place, size, write=True) for place in range(1, 9))
     elif number in (x86.X86_INS_POPAL, x86.X86_INS_POPAW):
-        yield stack(0, 8 * size, write=False)
+        yield from (stack(size * place, size, write=False) for place in range(8))
+    elif number in _MOVES:
+        yield from reversed(explicit)
     elif number == x86.X86_INS_LEAVE:
         yield Access("ss", size, write=False, mask=mask, base=RBP)
     elif number == x86.X86_INS_XLATB:
@@ -194,7 +203,7 @@ def _explicit(found: Any, operand: Any) -> Access:
     index, index_mask = _register(found, memory.index)
     named = found.reg_name(memory.segment) if memory.segment else None
     over_the_stack = base in (RSP, RBP) and memory.base not in _HIGH_REGISTERS
-    write = bool(operand.access & capstone.CS_AC_WRITE) or found.id in _WRITERS
+    write = bool(operand.access & capstone.CS_AC_WRITE) or found.mnemonic.startswith(_WRITERS)
     # POP computes an address with RSP as it is behind the pop (SDM 2B POP).
     popped = operand.size if found.id == x86.X86_INS_POP and base == RSP else 0
     return Access(
@@ -264,6 +273,8 @@ def _kind(found: Any) -> Kind:
         kind |= Kind.BRANCH
     if _is_aligned(found):
         kind |= Kind.ALIGNED
+    if any(group in _FLOATING_GROUPS for group in found.groups):
+        kind |= Kind.FLOATING
     return kind
 
 
@@ -293,14 +304,20 @@ _POINTER_LOADS = {x86.X86_INS_LDS, x86.X86_INS_LES, x86.X86_INS_LSS, x86.X86_INS
 _INPUTS = {x86.X86_INS_INSB, x86.X86_INS_INSW, x86.X86_INS_INSD}
 _OUTPUTS = {x86.X86_INS_OUTSB, x86.X86_INS_OUTSW, x86.X86_INS_OUTSD}
 _PORTS = {x86.X86_INS_IN, x86.X86_INS_OUT, *_INPUTS, *_OUTPUTS}
-_WRITERS = {*_INPUTS, x86.X86_INS_CMPXCHG8B, x86.X86_INS_CMPXCHG16B, x86.X86_INS_SGDT, x86.X86_INS_SIDT}
-_PUSHES = {x86.X86_INS_PUSH, x86.X86_INS_PUSHFQ, x86.X86_INS_PUSHFD, x86.X86_INS_PUSHF, x86.X86_INS_CALL,
-           x86.X86_INS_ENTER}  # fmt: skip
+_WRITERS = (
+    *("set", "ins", "rep ins", "cmpxchg", "lock cmpxchg", "sgdt", "sidt", "sldt", "str", "smsw", "stmxcsr", "movnt"),
+    *("fst", "fist", "fbstp", "fnst", "fsave", "fnsave", "fxsave"),
+)
+"""How the mnemonics of instructions begin that write their operand, though Capstone does not say so."""
+_PUSHES = {x86.X86_INS_PUSH, x86.X86_INS_PUSHFQ, x86.X86_INS_PUSHFD, x86.X86_INS_PUSHF, x86.X86_INS_CALL}
 _POPS = {x86.X86_INS_POP, x86.X86_INS_POPFQ, x86.X86_INS_POPFD, x86.X86_INS_POPF, x86.X86_INS_RET}
 _NO_ACCESS = {x86.X86_INS_LEA, x86.X86_INS_NOP, x86.X86_INS_INVLPG, x86.X86_INS_PREFETCHNTA, x86.X86_INS_PREFETCHT0,
               x86.X86_INS_PREFETCHT1, x86.X86_INS_PREFETCHT2, x86.X86_INS_PREFETCHW, x86.X86_INS_PREFETCH,
               x86.X86_INS_CLFLUSH}  # fmt: skip
 _BIT_TESTS = {x86.X86_INS_BT, x86.X86_INS_BTS, x86.X86_INS_BTR, x86.X86_INS_BTC}
+_MOVES = {x86.X86_INS_MOVSB, x86.X86_INS_MOVSW, x86.X86_INS_MOVSD, x86.X86_INS_MOVSQ, x86.X86_INS_CMPSB,
+          x86.X86_INS_CMPSW, x86.X86_INS_CMPSD, x86.X86_INS_CMPSQ}  # fmt: skip
+"""String instructions with two operands: the one at SI is read first."""
 _STRINGS = {
     *(x86.X86_INS_MOVSB, x86.X86_INS_MOVSW, x86.X86_INS_MOVSD, x86.X86_INS_MOVSQ),
     *(x86.X86_INS_STOSB, x86.X86_INS_STOSW, x86.X86_INS_STOSD, x86.X86_INS_STOSQ),
@@ -314,6 +331,7 @@ _UNALIGNED = {x86.X86_INS_MOVUPS, x86.X86_INS_MOVUPD, x86.X86_INS_MOVDQU, x86.X8
               x86.X86_INS_PCMPESTRM, x86.X86_INS_PCMPISTRI, x86.X86_INS_PCMPISTRM}  # fmt: skip
 _SIZES = {x86.X86_INS_FXSAVE: 512, x86.X86_INS_FXRSTOR: 512, x86.X86_INS_FXSAVE64: 512, x86.X86_INS_FXRSTOR64: 512}
 """Sizes in bytes that Capstone does not tell."""
+_FLOATING_GROUPS = {x86.X86_GRP_FPU, x86.X86_GRP_MMX, x86.X86_GRP_SSE1, x86.X86_GRP_SSE2, x86.X86_GRP_SSE3}
 _SEGMENT_REGISTERS = {x86.X86_REG_DS, x86.X86_REG_ES, x86.X86_REG_SS, x86.X86_REG_FS, x86.X86_REG_GS}
 _CONTROL_REGISTERS = {x86.X86_REG_CR0, x86.X86_REG_CR4}
 _DEBUG_REGISTERS = {x86.X86_REG_DR0 + index for index in range(8)}

@@ -346,7 +346,7 @@ class ProtectedModeWorld:
             tr=task.segment(selector) if self.tss_usable else Segment(),
             ldtr=local.segment(LDT_SELECTOR) if self.ldt_usable else Segment(),
         )
-        return replace(state, **segments, **self.registers)  # type: ignore[arg-type]
+        return replace(state, **{**segments, **self.registers})  # type: ignore[arg-type]
 
     def _memory(self, state: State) -> tuple[tuple[int, bytes], ...]:
         image = {page: bytearray(PAGE) for page in range(PAGE_TABLES, MEMORY_END, PAGE)}
