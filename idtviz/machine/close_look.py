@@ -22,11 +22,8 @@ _ALIGNMENTS = {2: 2, 4: 4, 8: 8, 10: 8}
 def fault_in_front(found: Decoded, at: Registers, regime: Regime, memory: LinearMemory) -> Fault | None:
     """What the instruction at RIP raises before it does anything, of those faults that the engine does not raise."""
     protection = Fault(GENERAL_PROTECTION, 0)
-    if regime.code_limit != FLAT_LIMIT:
-        if at.rip + found.length - 1 > regime.code_limit:
-            return protection
-        if Kind.BRANCH in found.kind and _leaves(found, at, regime.code_limit, memory):
-            return protection
+    if regime.code_limit != FLAT_LIMIT and at.rip + found.length - 1 > regime.code_limit:
+        return protection
     if Kind.SYSTEM_RETURN in found.kind and not _returns_to_canonical(found, at):
         return protection
     if (Kind.FLOATING | Kind.ALIGNED) & found.kind and not _runs(found, at):
@@ -37,6 +34,8 @@ def fault_in_front(found: Decoded, at: Registers, regime: Regime, memory: Linear
         if fault is not None:
             return fault if _touch(earlier, memory, user=at.cpl == 3) else None
         earlier.append(operand)
+    if Kind.BRANCH in found.kind and regime.code_limit != FLAT_LIMIT:
+        return protection if _leaves(found, at, regime.code_limit, memory) else None
     return None
 
 
@@ -95,7 +94,7 @@ def _allows(segment: Segment, operand: Operand, *, protected: bool) -> bool:
 
 
 def _leaves(found: Decoded, at: Registers, limit: int, memory: LinearMemory) -> bool:
-    """Whether a branch goes behind the limit of CS (SDM 2A JMP, CALL; 2B RET); if it is taken."""
+    """Whether a near branch goes behind the limit of CS (SDM 2A JMP, CALL; 2B RET); if it is taken."""
     mask = 0xFFFF if found.operand_size == 2 else 0xFFFFFFFF
     if found.displacement is not None:
         return _is_taken(found, at) and (at.rip + found.displacement) & mask > limit

@@ -87,15 +87,22 @@ class Cpu(RegisterFile):
     def run(self, count: int, *, guarded: bool = False) -> int:
         """Run at most `count` instructions; returns how many completed. Look at `trap` for what stopped it."""
         self._guarded = guarded
-        cr2: int = self._state.cr[2]
+        state = self._state
+        cr2: int = state.cr[2]
+        # RF lasts for one instruction and is never seen by it; the engine keeps it longer (SDM 3B 17.3.1.1).
+        resume: int = state.eflags & flags.RF
+        if resume:
+            self._set_rf(0)
         completed = self._run(count)
         if self._trap is not None and self._fetching():
             completed = self._run_to_fetch(count, completed, cr2)
-        if completed:
-            # RF lasts for one instruction; the engine ends it with a block (SDM 3B 17.3.1.1).
-            self._state.eflags &= ~flags.RF
-            self._state.hflags &= ~flags.RF
+        if resume and not completed:
+            self._set_rf(resume)
         return completed
+
+    def _set_rf(self, value: int) -> None:
+        self._state.eflags = self._state.eflags & ~flags.RF | value
+        self._state.hflags = self._state.hflags & ~flags.RF | value
 
     def _run_to_fetch(self, count: int, completed: int, cr2: int) -> int:
         """A fetch has failed; `cr2` is CR2 from before the run. Returns how many of `count` have completed now."""

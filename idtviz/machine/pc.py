@@ -131,7 +131,9 @@ class Machine:
         digest = hashlib.blake2b(digest_size=16)
         self.cpu.digest_into(digest.update)
         digest.update(self.memory.view)
-        rest = (self.board.snapshot(), self.clock.idle, self.halted, self.shut_down, self._processor.inputs.state)
+        processor = self._processor
+        waiting = processor.inputs.state, processor.pending_debug
+        rest = (self.board.snapshot(), self.clock.idle, self.halted, self.shut_down, waiting)
         digest.update(repr(rest).encode())
         activity = self.activity
         if activity is not None:

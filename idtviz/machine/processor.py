@@ -78,8 +78,8 @@ class Processor:
         self._schedule = schedule
         self._ports = ports
         self._scrutiny = Scrutiny(cpu, memory)
-        self._pending_debug = 0
-        """Bits of DR6 for a #DB that is still to come: behind a task switch, or held off by MOV SS."""
+        self.pending_debug = 0
+        """Bits of DR6 for the debug trap that is due at this boundary, or at the next where MOV SS holds it off."""
         ports.on_instruction = self._passed
         ports.on_stop = cpu.request_stop
 
@@ -94,8 +94,8 @@ class Processor:
         self.finished = None
         if self._clock.instructions >= self._schedule.due:
             self._schedule.service()
-        if self._pending_debug and not self.cpu.interrupt_shadow:
-            self._debug_trap(0)
+        if self.pending_debug and not self.cpu.interrupt_shadow:
+            self._debug_trap()
             return True
         if self.inputs.wakes:
             self.halted = False
@@ -153,18 +153,14 @@ class Processor:
             hits = self._hits(found, registers)
         completed = self._run(1, guarded=False)
         self._scrutiny.relax()
-        if completed and hits:
-            self._pending_debug |= hits
-        if self.cpu.trap is not None:
-            return self._trapped(self.cpu.trap)
-        if self._pending_debug and not self.cpu.interrupt_shadow:
-            self._debug_trap(0)
-            return True
-        return False
+        if found is not None and completed:
+            self.cpu.changed = True
+            self.pending_debug |= hits
+        return self.cpu.trap is not None and self._trapped(self.cpu.trap)
 
     def _refused(self, found: Decoded, at: Registers, memory: LinearMemory) -> bool:
         """Whether the instruction raises something that the engine does not know; its delivery is then under way."""
-        regime = self._scrutiny.refresh()
+        regime = self._scrutiny.regime
         hits = close_look.instruction_hits(regime.breakpoints, at)
         if hits:
             self.cpu.set_debug_register(6, self.cpu.debug_register(6) & ~0xF | hits)
@@ -191,7 +187,7 @@ class Processor:
 
     def _hits(self, found: Decoded, at: Registers) -> int:
         """The data and I/O breakpoints that the instruction will meet."""
-        points = self._scrutiny.refresh().breakpoints
+        points = self._scrutiny.regime.breakpoints
         if not points:
             return 0
         met = close_look.hits(points, operands_of(found, at))
@@ -205,7 +201,8 @@ class Processor:
         if fault is not None:
             self._raise(fault)
             return True
-        return self._retired(found.length)
+        self._retire(found.length)
+        return False
 
     def _transfer(self, at: Registers, memory: LinearMemory) -> bool:
         found = far_instructions.decode(instructions.fetch(at, memory), at)
@@ -224,8 +221,8 @@ class Processor:
         if trap.kind in (TrapKind.EXCEPTION, TrapKind.SOFTWARE):
             event = traps.event_of(trap, registers, memory)
             if event.vector == DEBUG and event.source is Source.EXCEPTION and trap.vector == DEBUG:
-                self._debug_trap(debug_registers.DR6_BS)
-                return True
+                self.pending_debug |= debug_registers.DR6_BS
+                return False
             text = traps.note_on(event, registers, memory)
             if text is not None:
                 self.note("code", registers.rip, text)
@@ -240,23 +237,21 @@ class Processor:
         return self._perform(trap, found.length)
 
     def _perform(self, trap: Trap, length: int) -> bool:
-        """RDTSC, RDTSCP and HLT. True: the single-step trap behind it is under way."""
+        """RDTSC, RDTSCP and HLT: they are performed at once."""
         if trap.kind is TrapKind.TIME_STAMP:
             self.cpu.set_time_stamp(self._clock.now, processor_id=length == _RDTSCP_LENGTH)
-        stepped = self._retired(length)
-        if trap.kind is TrapKind.HALT and not stepped:
+        self._retire(length)
+        if trap.kind is TrapKind.HALT and not self.pending_debug:
             self.halted = True
             self.tell(Halted(self._clock.instructions, self.step))
-        return stepped
+        return False
 
-    def _retired(self, length: int) -> bool:
-        """An instruction that idtviz performed at once has completed. True: the trap behind it is under way."""
-        single_step = self.cpu.single_steps
+    def _retire(self, length: int) -> None:
+        """An instruction that idtviz performed at once has completed."""
+        if self.cpu.single_steps:
+            self.pending_debug |= debug_registers.DR6_BS
         self.cpu.retire(length)
         self._completed_one()
-        if single_step:
-            self._debug_trap(debug_registers.DR6_BS)
-        return single_step
 
     # Deliveries
 
@@ -272,11 +267,11 @@ class Processor:
         at = self.cpu.registers()
         self.deliver(exception(fault, at.rip, real=at.mode == "real"), at)
 
-    def _debug_trap(self, cause: int) -> None:
-        """#DB behind an instruction: single step or task switch (`cause`), and the breakpoints met (SDM 3B 17.2.3)."""
+    def _debug_trap(self) -> None:
+        """#DB behind an instruction: single step, task switch, or data breakpoints met (SDM 3B 17.2.3)."""
         status = self.cpu.debug_register(6) & ~debug_registers.DR6_BREAKPOINTS
-        self.cpu.set_debug_register(6, status | cause | self._pending_debug)
-        self._pending_debug = 0
+        self.cpu.set_debug_register(6, status | self.pending_debug)
+        self.pending_debug = 0
         self._raise(Fault(DEBUG, 0))
 
     # Steps
@@ -350,7 +345,7 @@ class Processor:
             return False
         self._completed_one()
         if single_step:
-            self._debug_trap(debug_registers.DR6_BS)
+            self.pending_debug |= debug_registers.DR6_BS
         return True
 
     def _load(self, done: Procedure) -> None:
@@ -362,7 +357,7 @@ class Processor:
         if done.committed is not None:
             self.cpu.set_debug_register(7, self.cpu.debug_register(7) & ~debug_registers.DR7_LOCAL)
         if done.debug_trap:
-            self._pending_debug |= debug_registers.DR6_BT
+            self.pending_debug |= debug_registers.DR6_BT
 
     def _forget(self, done: Procedure) -> None:
         """The procedure wrote to memory: translated code there is stale. Its pushes lie side by side."""
@@ -380,7 +375,7 @@ class Processor:
     @property
     def state(self) -> ProcessorState:
         return ProcessorState(
-            self.step, self.halted, self.shut_down, self.inputs.state, self.handlers.state, self._pending_debug
+            self.step, self.halted, self.shut_down, self.inputs.state, self.handlers.state, self.pending_debug
         )
 
     @state.setter
@@ -388,7 +383,7 @@ class Processor:
         self.step, self.halted, self.shut_down = value.step, value.halted, value.shut_down
         self.inputs.state = value.inputs
         self.handlers.state = value.handlers
-        self._pending_debug = value.pending_debug
+        self.pending_debug = value.pending_debug
         self.activity = self.finished = None
         self._scrutiny.restart()
 

@@ -36,15 +36,19 @@ class Scrutiny:
         self._unsafe_in = 0  # CR3 when they were translated
         cpu.on_block = self._is_safe
 
-    def refresh(self) -> Regime:
-        """The regime of the present state. Only what is looked at, or performed by idtviz itself, changes it."""
+    @property
+    def regime(self) -> Regime:
+        """What must be looked at in the present state."""
+        return self._regime
+
+    def refresh(self) -> None:
+        """Find the regime of the present state. Only what is looked at, or performed by idtviz itself, changes it."""
         if self._cpu.changed:
             self._cpu.changed = False
             found = regime_of(self._cpu.registers(), self._cpu.debug_registers())
             if found.translation != self._regime.translation:
                 self.forget()
             self._regime = found
-        return self._regime
 
     def forget(self) -> None:
         """Drop every translation: what was safe may be so no longer."""
@@ -72,7 +76,6 @@ class Scrutiny:
             self._calm += 1
             return None
         self._calm = 0
-        self._cpu.changed = True
         return found
 
     def relax(self) -> None:

@@ -13,11 +13,14 @@ from idtviz.debugger.places import parse
 from idtviz.debugger.session import Phase, Session, Setup
 from idtviz.machine import boot
 from idtviz.machine.pc import Machine
-from tests.machine.bare import EOI_AND_RETURN, HERTZ, bare, remap, start_timer
+from tests.machine.bare import EOI_AND_RETURN, HERTZ, bare, mode_of, remap, start_timer
 from tests.oracle.long_mode import IF, LongModeWorld
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
-KERNELS = ("page_fault", "breakpoint", "double_fault", "double_fault_no_ist", "keyboard")
+KERNELS = (
+    *("page_fault", "breakpoint", "double_fault", "double_fault_no_ist", "keyboard"),
+    *("boot_to_long_mode", "task_gate_double_fault", "real_mode_ivt", "single_step_trap"),
+)
 MEMORY = 5 << 20
 END = Moment(4200)
 """A moment behind the end of each kernel, or, for the keyboard, behind all that is typed."""
@@ -33,8 +36,8 @@ def kernel(name: str, script: Script | None = None) -> Session:
 
     def build() -> Machine:
         machine = Machine(MEMORY, HERTZ)
-        boot.load(machine, image, "long")
-        boot.enter(machine, "long", image.entry)
+        boot.load(machine, image, mode_of(name))
+        boot.enter(machine, mode_of(name), image.entry)
         return machine
 
     if script is None:

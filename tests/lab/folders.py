@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
-NAMES = ("breakpoint", "double_fault", "double_fault_no_ist", "keyboard", "page_fault")
+NAMES = tuple(sorted(path.stem for path in SCENARIOS.glob("*.toml")))
+"""Every scenario that idtviz ships."""
 
 HALT = bytes.fromhex("fa f4")  # cli; hlt
 LOOP = bytes.fromhex("eb fe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from idtviz.machine import boot
@@ -85,10 +86,16 @@ def start_timer(watched: Watched, reload: int) -> Watched:
     return watched
 
 
+def mode_of(name: str) -> str:
+    """The mode in which a scenario's kernel is entered."""
+    mode: str = tomllib.loads((SCENARIOS / f"{name}.toml").read_text())["machine"].get("mode", "long")
+    return mode
+
+
 def kernel(name: str) -> Watched:
     """One of the scenarios' kernels at its entry."""
     machine = Machine(16 << 20, HERTZ)
     image = boot.parse_elf((SCENARIOS / f"{name}.elf").read_bytes())
-    boot.load(machine, image, "long")
-    boot.enter(machine, "long", image.entry)
+    boot.load(machine, image, mode_of(name))
+    boot.enter(machine, mode_of(name), image.entry)
     return Watched(machine)

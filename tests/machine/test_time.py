@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from idtviz.machine.chips.scancodes import encode
 from idtviz.machine.events import Halted
-from tests.machine.bare import EOI_AND_RETURN, LOOP, RETURN, Watched, bare, kernel, remap, start_timer
+from tests.machine.bare import EOI_AND_RETURN, LOOP, RETURN, SCENARIOS, Watched, bare, kernel, remap, start_timer
 from tests.oracle.long_mode import CODE, DATA, HANDLERS, IF, TF, UNMAPPED, LongModeWorld
 
-KERNELS = ("page_fault", "breakpoint", "double_fault", "double_fault_no_ist", "keyboard")
+KERNELS = tuple(sorted(path.stem for path in SCENARIOS.glob("*.toml")))
+KEYBOARDS = ("keyboard", "protected_keyboard", "real_mode_ivt")
 TYPED_AT, END = 3000, 12_000
 TIMER_VECTOR = 0x20
 
@@ -28,7 +29,7 @@ def test_a_kernel_run_at_speed_and_stepped_gives_the_same_events_and_digest(name
     stepped, ran = kernel(name), kernel(name)
     for watched, move in ((stepped, stepped.step_to), (ran, ran.run_to)):
         move(TYPED_AT)
-        if name == "keyboard":
+        if name in KEYBOARDS:
             watched.machine.type_scancodes(encode("hi\n"))
         move(END)
     assert stepped.deliveries
@@ -42,7 +43,7 @@ def test_a_run_cut_into_slices_is_the_same_run(cuts: list[int], name: str) -> No
     for watched, places in ((whole, [TYPED_AT, END]), (cut, sorted({*cuts, TYPED_AT, END}))):
         for place in places:
             watched.run_to(place)
-            if name == "keyboard" and place == TYPED_AT:
+            if name in KEYBOARDS and place == TYPED_AT:
                 watched.machine.type_scancodes(encode("hi\n"))
     same(whole, cut)
 
@@ -185,7 +186,7 @@ def test_rdtsc_counts_the_time_that_hlt_waited() -> None:
 @pytest.mark.parametrize("instruction", ["rdtsc", "hlt", "nop", "int3"])
 def test_tf_traps_behind_an_instruction_that_idtviz_performs_as_behind_any_other(instruction: str) -> None:
     watched = bare(LongModeWorld(code=MENU[instruction] + b"\x90" * 4, rflags=0x2 | TF))
-    watched.step_to(1)
+    watched.step_to(2)
     machine = watched.machine
     if instruction == "int3":
         assert watched.vectors == [3]
