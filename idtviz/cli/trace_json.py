@@ -19,6 +19,7 @@ from idtviz.machine.events import (
     Returned,
     ShutDown,
 )
+from idtviz.x86.gates import Gate64, IvtEntry
 
 SCHEMA = 1
 
@@ -105,11 +106,15 @@ def _gate(delivered: Delivered) -> Object | None:
     gate = delivered.gate
     if gate is None:
         return None
-    return {
-        "index": delivered.event.vector,
+    index = {"index": delivered.event.vector}
+    if isinstance(gate, IvtEntry):
+        # Real mode knows neither types nor rings: an entry is used as it stands.
+        kind: Object = {"type": "ivt", "dpl": 0, "ist": 0, "present": True}
+        return index | kind | {"selector": hex(gate.segment), "offset": hex(gate.offset)}
+    return index | {
         "type": gate.kind,
         "dpl": gate.dpl,
-        "ist": gate.ist,
+        "ist": gate.ist if isinstance(gate, Gate64) else 0,
         "present": bool(gate.present),
         "selector": hex(gate.selector),
         "offset": hex(gate.offset),

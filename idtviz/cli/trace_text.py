@@ -6,6 +6,7 @@ from idtviz.debugger.symbols import Symbols
 from idtviz.lab.expectations import Outcome
 from idtviz.lab.run import Begun
 from idtviz.machine.events import (
+    Context,
     Delivered,
     EndOfInterrupt,
     Halted,
@@ -29,8 +30,7 @@ def event(happened: Happened, symbols: Symbols) -> str:
         case Delivered():
             return line(at, happened.event.name, _delivery(happened, symbols))
         case Returned():
-            where = _where(happened.to.rip, symbols)
-            return line(at, "IRET", f"ends delivery {happened.delivery}: back to {where} in ring {happened.to.cpl}")
+            return line(at, "IRET", f"ends delivery {happened.delivery}: back to {_where(happened.to, symbols)}")
         case LineChanged():
             return line(at, f"IRQ{happened.line}", "line goes up" if happened.level else "line goes down")
         case EndOfInterrupt():
@@ -65,16 +65,21 @@ def _delivery(delivered: Delivered, symbols: Symbols) -> str:
         parts.append(f"error code {what.error_code:#x}")
     if what.cr2 is not None:
         parts.append(f"CR2 {what.cr2:#x}")
-    parts.append(f"from {_where(what.rip, symbols)} in ring {delivered.origin.cpl}")
+    parts.append(f"from {_where(delivered.origin, symbols)}")
     if delivered.fault is not None:
         rule = delivered.steps[-1].rule.id
         code = f"({delivered.fault.error_code:#x})" if delivered.fault.error_code is not None else ""
         parts.append(f"failed at {rule}: {delivered.fault.name}{code}")
     elif delivered.to is not None:
-        parts.append(f"to {_where(delivered.to.rip, symbols)} in ring {delivered.to.cpl}, stack {delivered.stack}")
+        parts.append(f"to {_where(delivered.to, symbols)}, stack {delivered.stack}")
     return ", ".join(parts)
 
 
-def _where(address: int, symbols: Symbols) -> str:
+def _where(place: Context, symbols: Symbols) -> str:
+    """Address, name and ring; in real and virtual-8086 mode CS:IP, and no ring of real mode."""
+    paragraphs = place.mode in ("real", "vm86")
+    address = (place.cs << 4) + place.rip if paragraphs else place.rip
+    text = f"{place.cs:04x}:{place.rip:04x}" if paragraphs else f"{place.rip:#x}"
     name = symbols.name(address)
-    return f"{address:#x} {name}" if name else f"{address:#x}"
+    text = f"{text} {name}" if name else text
+    return text if place.mode == "real" else f"{text} in ring {place.cpl}"

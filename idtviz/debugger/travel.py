@@ -114,11 +114,15 @@ class Traveller:
         self._one_boundary()
         if len(machine.live) > depth:
             self._run(lambda: len(machine.live) <= depth)
-        elif resume is not None and machine.cpu.rip != resume:
+        elif resume is not None and machine.cpu.linear_rip != resume:
             floor = registers.rsp
 
             def returned() -> bool:
-                return machine.activity is None and machine.cpu.rip == resume and machine.cpu.registers().rsp >= floor
+                return (
+                    machine.activity is None
+                    and machine.cpu.linear_rip == resume
+                    and machine.cpu.registers().rsp >= floor
+                )
 
             self._run(returned, exits={resume})
 
@@ -153,8 +157,8 @@ class Traveller:
         if isinstance(activity, Delivery):
             recording.recognise(Moment(at.instruction, at.step - len(activity.steps)), activity.event)
         if recording.script:
-            if activity is None and machine.cpu.rip in self._watched:
-                recording.pass_address(at, machine.cpu.rip)
+            if activity is None and machine.cpu.linear_rip in self._watched:
+                recording.pass_address(at, machine.cpu.linear_rip)
             for index, scripted in recording.due(at, stuck=machine.stuck):
                 recording.inputs.append(Recorded(at, scripted.input, index))
                 scripted.input.apply(machine)
@@ -196,8 +200,8 @@ class Traveller:
             self._progress = Progress(self.moment, machine.clock.now)
             if done():
                 return
-            if machine.activity is None and machine.cpu.rip in breaks and not machine.halted:
-                raise Interrupted(Stop(Reason.BREAKPOINT, f"breakpoint at {self._name(machine.cpu.rip)}"))
+            if machine.activity is None and machine.cpu.linear_rip in breaks and not machine.halted:
+                raise Interrupted(Stop(Reason.BREAKPOINT, f"breakpoint at {self._name(machine.cpu.linear_rip)}"))
             if isinstance(machine.activity, Delivery) and not machine.activity.steps and self.moment != start:
                 self._break_on(machine.activity)
             if machine.stuck:
@@ -217,7 +221,7 @@ class Traveller:
         if at < self.frontier:
             ends.append(self.frontier.instruction)
         until = max(here + 1, min((end for end in ends if end is not None and end > here), default=here + 1))
-        if machine.cpu.rip in halts:
+        if machine.cpu.linear_rip in halts:
             machine.run(here + 1)
         else:
             machine.set_breakpoints(frozenset(halts))
@@ -274,7 +278,7 @@ class Traveller:
             def arrived() -> bool:
                 nonlocal left
                 machine = self.machine
-                left -= machine.activity is None and not machine.halted and machine.cpu.rip == place.value
+                left -= machine.activity is None and not machine.halted and machine.cpu.linear_rip == place.value
                 return left <= 0
 
             self._run(arrived, exits={place.value}, limit=limit)
@@ -304,7 +308,7 @@ class Traveller:
             return
         if place.kind is PlaceKind.ADDRESS:
             self._replay_to(START)
-            if self.machine.cpu.rip == place.value and place.occurrence == 1:
+            if self.machine.cpu.linear_rip == place.value and place.occurrence == 1:
                 return
         elif self._recording.find(place) is None:
             self._replay_to(self.frontier)
@@ -363,12 +367,12 @@ class Traveller:
         found = None
         while (at := self.moment) < upper and not machine.stuck:
             rest = machine.activity is None and not machine.halted
-            if rest and machine.cpu.rip in addresses:
+            if rest and machine.cpu.linear_rip in addresses:
                 found = at
             if rest and at.instruction < upper.instruction:
                 following = self._recording.next_input(at)
                 end = min(count for count in (following, upper.instruction) if count is not None)
-                inside = machine.cpu.rip in addresses
+                inside = machine.cpu.linear_rip in addresses
                 machine.set_breakpoints(frozenset() if inside else frozenset(addresses))
                 machine.run(at.instruction + 1 if inside else end)
                 machine.set_breakpoints(frozenset())

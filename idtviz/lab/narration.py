@@ -8,6 +8,9 @@ from idtviz.lab.lessons import Lesson
 from idtviz.lab.registers import register_value
 from idtviz.lab.session import LabSession
 
+_SAME = {"eip": "rip", "ip": "rip", "eflags": "rflags", "flags": "rflags", "esp": "rsp", "sp": "rsp"}
+"""Words of a frame by their names outside 64-bit mode."""
+
 
 def accepts(lesson: Lesson, given: str, session: LabSession) -> bool:
     """Whether `given` answers the question, numbers compared as numbers (`0x402` is `1026`)."""
@@ -54,7 +57,7 @@ def _value(name: str, session: LabSession) -> str | None:
     if what == "register":
         return hex(register_value(session.machine.cpu.registers(), field))
     frame = session.view.frame
-    value = getattr(frame, field, None) if frame is not None else None
+    value = getattr(frame, _SAME.get(field, field)) if frame is not None else None
     return None if value is None else hex(value)
 
 

@@ -18,7 +18,6 @@ from idtviz.lab.scenario import LARGEST_MEMORY, MIB, ImageSection, InputEntry, L
 from idtviz.lab.scenario_file import ScenarioText
 from idtviz.machine import boot
 from idtviz.machine.pc import Machine
-from idtviz.x86.addresses import is_canonical
 
 _LARGEST_SOURCE = 4 << 20
 _ELF = b"\x7fELF"
@@ -188,8 +187,9 @@ class _Check:
                 less = " less the first page tables" if machine.mode == "long" else ""
                 expected = f"expected it below {top:#x} (machine.memory{less})"
                 self._complain(place, f"{_dotted(place)}: the image reaches {where}, outside memory; {expected}")
-        if not is_canonical(image.entry):
-            self._complain(place, f"{_dotted(place)}: the entry point {image.entry:#x} is not canonical")
+        problem = boot.entry_problem(image.entry, machine.mode)
+        if problem is not None:
+            self._complain(place, f"{_dotted(place)}: {problem}")
 
     def sources(self) -> dict[str, tuple[str, ...]]:
         """The lines of the source files, by the file's name without folders, as debugging information has it."""

@@ -11,6 +11,7 @@ from idtviz.debugger.stops import Reason, Stop
 from idtviz.debugger.travel import ENDLESS
 from idtviz.lab.expectations import Expectations, Outcome
 from idtviz.lab.session import LabSession
+from idtviz.machine.decoding import code_bits
 from idtviz.machine.delivery.event import Source
 from idtviz.machine.events import Happened
 from idtviz.machine.instructions import fetch
@@ -159,7 +160,7 @@ class _Run:
         machine = self.session.machine
         registers = machine.cpu.registers()
         raw = fetch(registers, machine.linear(registers))
-        found = disassemble(raw, registers.rip, registers.mode)[0]
+        found = disassemble(raw, registers.rip, code_bits(registers))[0]
         return Begun(machine.instructions, registers.rip, f"{found.mnemonic} {found.operands}".strip())
 
     def _interrupted(self, at: Moment) -> bool:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from idtviz.lab.registers import REGISTER_NAMES
 from idtviz.machine.chips import scancodes
-from idtviz.machine.registers import GENERAL_NAMES
 from idtviz.x86 import vectors
 from idtviz.x86.addresses import is_canonical
 
@@ -18,13 +18,11 @@ SMALLEST_MEMORY, LARGEST_MEMORY = 64 * KIB, GIB
 _UNITS = {"B": 1, "KIB": KIB, "MIB": MIB, "GIB": GIB}
 _SIZE = re.compile(r"(\d{1,12})\s*([KMG]iB|B)", re.IGNORECASE)
 _HEX = re.compile(r"0[xX][0-9a-fA-F_]{1,40}")
-REGISTER_NAMES = (
-    *GENERAL_NAMES,
-    *("rip", "rflags", "cpl", "cr0", "cr2", "cr3", "cr4", "efer"),
-    *("cs", "ss", "ds", "es", "fs", "gs", "tr", "ldtr"),
+FRAME_NAMES = (
+    *("error_code", "rip", "cs", "rflags", "rsp", "ss", "es", "ds", "fs", "gs"),
+    *("eip", "eflags", "esp", "ip", "flags", "sp"),
 )
-"""The registers that a scenario can name; for a segment register its selector is meant."""
-FRAME_NAMES = ("error_code", "rip", "cs", "rflags", "rsp", "ss")
+"""The words of an interrupt frame, by their names in every mode: `frame.eip` and `frame.rip` are the same."""
 VALUE_NAMES = (*(f"frame.{name}" for name in FRAME_NAMES), *(f"register.{name}" for name in REGISTER_NAMES))
 """What the answer to a question can be computed from."""
 

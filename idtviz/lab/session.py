@@ -60,10 +60,10 @@ class LabSession(Session):
     def _discover(self, at: Moment) -> None:
         machine = self.machine
         if machine.activity is None and not machine.halted:
-            passes = self._passes.get(machine.cpu.rip)
-            if passes is not None and len(passes) < self._needed[machine.cpu.rip]:
+            passes = self._passes.get(machine.cpu.linear_rip)
+            if passes is not None and len(passes) < self._needed[machine.cpu.linear_rip]:
                 passes.append(at)
-                if len(passes) == self._needed[machine.cpu.rip] and at > Moment(0):
+                if len(passes) == self._needed[machine.cpu.linear_rip] and at > Moment(0):
                     self._watch()
         super()._discover(at)
 

@@ -14,7 +14,7 @@ from unicorn import x86_const
 from idtviz.machine import operands
 from idtviz.machine.engine import Block, EngineError, Snapshot, open_engine
 from idtviz.machine.memory import PAGE, LinearMemory, Memory
-from idtviz.machine.register_file import CC_OP_EFLAGS, GUEST, RegisterFile
+from idtviz.machine.register_file import CC_OP_EFLAGS, CS64, GUEST, RegisterFile
 from idtviz.machine.trap import Trap, TrapKind
 from idtviz.x86 import control, flags
 from idtviz.x86.addresses import is_canonical
@@ -137,8 +137,9 @@ class Cpu(RegisterFile):
         return ahead == 0 or (0 < ahead < PAGE and state.cr[2] % PAGE == 0)
 
     def _linear(self, rip: int) -> int:
-        linear: int = self._state.segs[1].base + rip
-        return linear if self._state.efer & control.EFER_LMA else linear & 0xFFFFFFFF
+        """The linear address of code at `rip`; 64-bit mode takes the base of CS as 0 (SDM 3A 3.2.4)."""
+        state = self._state
+        return rip if state.hflags & CS64 else (state.segs[1].base + rip) & 0xFFFFFFFF
 
     def _start_of_unfetched(self) -> int:
         """RIP of the instruction that could not be fetched: the one at RIP now, or a later one on its page."""
@@ -195,7 +196,7 @@ class Cpu(RegisterFile):
         return self._counter.value
 
     def set_breakpoints(self, addresses: frozenset[int]) -> frozenset[int]:
-        """Addresses (RIP) in front of which `run` ends, at full speed; returns those that come or go.
+        """Linear addresses in front of which `run` ends, at full speed; returns those that come or go.
 
         The engine looks at them when it translates: code translated around one that came or went must be forgotten.
         """
@@ -209,6 +210,16 @@ class Cpu(RegisterFile):
             else:
                 self._uc.hook_del(self._breakpoints.pop(address))
         return changed
+
+    @property
+    def linear_rip(self) -> int:
+        """Linear address of the next instruction."""
+        return self._linear(self._state.eip)
+
+    @property
+    def at_breakpoint(self) -> bool:
+        """Whether a breakpoint stands at the next instruction."""
+        return bool(self._breakpoints) and self.linear_rip in self._breakpoints
 
     def _on_breakpoint(self, _engine: object, _address: int, _size: int, _data: object) -> None:
         self._stopped_after = self._counter.value - 1

@@ -26,7 +26,6 @@ from idtviz.machine.processor import Activity, Finished, Processor, ProcessorSta
 from idtviz.machine.registers import Registers
 from idtviz.machine.schedule import Schedule
 from idtviz.machine.unsupported import UnsupportedError
-from idtviz.x86.addresses import MASK64
 
 __all__ = ["Activity", "Live", "Machine", "MachineState", "UnsupportedError"]
 
@@ -172,18 +171,16 @@ class Machine:
             # An interrupt that is held off must be taken at the very boundary that lets it through: look at each.
             count = 1 if processor.inputs.pending else max(1, min(until, self._schedule.due) - before)
             processor.begin(count)
-            if processor.activity is None and clock.instructions == before:
+            if processor.activity is None and (clock.instructions == before or self.cpu.at_breakpoint):
                 return
 
     def set_breakpoints(self, addresses: frozenset[int]) -> None:
-        """Addresses (RIP) in front of which `run` ends."""
+        """Linear addresses of instructions in front of which `run` ends."""
         changed = self.cpu.set_breakpoints(addresses)
         if not changed:
             return
-        registers = self.cpu.registers()
-        memory = self.linear(registers)
-        for address in changed:
-            linear = registers.cs.base + address & MASK64
+        memory = self.linear()
+        for linear in changed:
             # A page that has never been accessed holds no translated code, and must not look accessed for our sake.
             if memory.is_accessed(linear):
                 self.cpu.forget_code(linear, 1)

@@ -17,7 +17,8 @@ from idtviz.x86.addresses import MASK64
 # Bits of hflags, the engine's summary of the processor's mode.
 GUEST = 1 << 21  # intercepts are consulted
 _SHADOW = 1 << 3  # STI or MOV SS holds interrupts off for one instruction
-_CS32, _SS32, _ADDSEG, _LMA, _CS64 = 1 << 4, 1 << 5, 1 << 6, 1 << 14, 1 << 15
+_CS32, _SS32, _ADDSEG, _LMA = 1 << 4, 1 << 5, 1 << 6, 1 << 14
+CS64 = 1 << 15  # 64-bit mode
 
 CC_OP_EFLAGS = 1
 _SEGMENT_ORDER = ("es", "cs", "ss", "ds", "fs", "gs")
@@ -208,7 +209,7 @@ class RegisterFile:
     def _derive_hflags(self, registers: Registers) -> None:
         """The engine's summary of CS, SS, CR0 and RFLAGS that selects how code is translated."""
         hflags = self._state.hflags & ~(
-            3 | _SHADOW | _CS32 | _SS32 | _ADDSEG | _LMA | _CS64 | flags.TF | flags.IOPL | flags.RF | flags.VM
+            3 | _SHADOW | _CS32 | _SS32 | _ADDSEG | _LMA | CS64 | flags.TF | flags.IOPL | flags.RF | flags.VM
         )
         hflags |= registers.cpl | GUEST | registers.rflags & (flags.TF | flags.IOPL | flags.RF | flags.VM)
         if registers.interrupt_shadow:
@@ -216,7 +217,7 @@ class RegisterFile:
         if registers.efer & control.EFER_LMA:
             hflags |= _LMA
         if registers.mode == "long":
-            hflags |= _CS32 | _SS32 | _CS64
+            hflags |= _CS32 | _SS32 | CS64
         else:
             hflags |= _CS32 if registers.cs.flags & Segment.CODE_32 else 0
             hflags |= _SS32 if registers.ss.flags & Segment.CODE_32 else 0

@@ -53,26 +53,42 @@ TABS = ("code", "path", "regs", "stack", "IDT", "GDT", "TSS", "PIC", "VGA", "log
 PANEL_HELP = {
     "code": (
         "The source line that is next, its instructions, and what the instruction is about to touch. ▶ is RIP, ■ "
-        "a breakpoint. Press b on a line to set one, t to run there."
+        "a breakpoint. Press b on a line to set one, t to run there. Code that is not 64-bit says so in the border; "
+        "an address is written with its segment (1000:0123) where the base of CS is not 0."
     ),
     "delivery": (
         "How the processor gets from the event to the handler. The upper part follows the real pointers: IDTR to "
         "the gate, its selector to the code segment, the TSS to the stack, the offset to the handler; @ is the "
-        "address that was read. Below, each step in its order: ✓ passed, ✗ failed with the exception that "
-        "follows, · still to come (it was rehearsed on a copy of the machine). IRET is shown in the same way."
+        "address that was read. In real mode the vector table's entry is CS:IP itself; a task gate leads to the TSS "
+        "of another task. Below, each step in its order: ✓ passed, ✗ failed with the exception that follows, · still "
+        "to come (it was rehearsed on a copy). IRET, far transfers and SYSCALL are shown in the same way."
     ),
-    "registers": "All registers. ● marks what the last command changed; flags and control bits stand by name.",
+    "registers": (
+        "All registers, by the names that the present code has for them. ● marks what the last command changed; flags "
+        "and control bits stand by name. A segment shows its base and limit where they are not 0 and everything. "
+        "Enter on the row of RIP, RSP or CR2 shows the page walk of that address."
+    ),
     "stack": (
-        "Memory around RSP, high addresses on top. Words of interrupt frames carry their names as long as the "
-        "handler lives; a word that the handler has overwritten says what it was. Words that a delivery is about "
-        "to push are dim."
+        "Memory around the top of the stack, high addresses first, in words as wide as the present code pushes them. "
+        "Where the base of SS is not 0 the offset stands in front of the linear address: 0ffa = 20ffa. Words of "
+        "interrupt frames carry their names as long as the handler lives; a word that the handler has overwritten "
+        "says what it was. Words that a delivery is about to push are dim and in brackets."
     ),
     "idt": (
-        "The gates in use: vector, name, kind, DPL, IST, present, selector:offset, handler. Enter shows a gate "
-        "bit by bit; b sets a breakpoint on the vector; v asks what would happen if it came now."
+        "The gates in use: vector, name, kind, DPL, IST (long mode), present, selector:offset, handler. In real mode "
+        "the IVT: segment:offset and the linear address that they make. Enter shows an entry bit by bit; b sets a "
+        "breakpoint on the vector; v asks what would happen if it came now."
     ),
-    "gdt": "The descriptors. Enter shows one bit by bit. ▶ is the one that the last step read.",
-    "tss": "The stacks that deliveries switch to: RSP0-2 for changes of ring, IST1-7 for gates that ask for one.",
+    "gdt": (
+        "The descriptors, those of an LDT below. P present, L 64-bit, D 32-bit code, B 32-bit stack, W writable, "
+        "C conforming, E expand-down, A accessed; ← who uses it. Enter shows one bit by bit. ▶ is the one that the "
+        "last step read."
+    ),
+    "tss": (
+        "The stacks that deliveries switch to. Long mode: RSP0-2 for changes of ring, IST1-7 for gates that ask for "
+        "one. Protected mode: SS0:ESP0 to SS2:ESP2, the link to the task that was interrupted, and the registers "
+        "that the task was left with. While tasks are switched the other task's TSS is shown too."
+    ),
     "pic": (
         "The two 8259s: requests (IRR), masks (IMR), in service (ISR), and why a waiting request is not delivered."
     ),

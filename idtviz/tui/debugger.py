@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from textual import work
 from textual.app import ComposeResult
@@ -18,38 +17,22 @@ from idtviz.debugger.inputs import Keys
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.procedures import ProcedureView
 from idtviz.debugger.session import Phase, SessionError
-from idtviz.debugger.stops import AddressBreakpoint, EventBreakpoint
 from idtviz.lab.session import LabSession
 from idtviz.machine.chips import scancodes
 from idtviz.tui.actions import ACTIONS, PANEL_HELP, PANELS
-from idtviz.tui.commands import CommandError, interpret, toggle
+from idtviz.tui.commands import CommandError, interpret
+from idtviz.tui.cursor import sheet_of, toggle_breakpoint
 from idtviz.tui.dialogs import Sheet, paragraphs
 from idtviz.tui.panel import RowsPanel
 from idtviz.tui.picture import Picture
-from idtviz.view import gdt, idt, status, tss
+from idtviz.tui.questions import QUESTIONS, Question
+from idtviz.view import status
 from idtviz.view.row import Panel
-from idtviz.x86.vectors import VECTORS, by_name
+from idtviz.x86.vectors import by_name
 
 WIDE = (150, 40)
 """From this size on all panels stand side by side; below it they share a place, one at a time."""
 _PLAY_SECONDS = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the input line at the bottom is for."""
-
-    prompt: str
-    prefix: str
-
-
-_QUESTIONS = {
-    "command": _Asked("command", ""),
-    "goto": _Asked("go to", "goto "),
-    "type_keys": _Asked("type on the keyboard (enter sends; \\n is the Enter key)", "keys "),
-    "raise_irq": _Asked("interrupt line 0-15, or nmi", "irq "),
-    "suppose": _Asked("what if this vector came now", "suppose "),
-}
 
 
 class DebuggerScreen(Screen[None]):
@@ -74,7 +57,7 @@ class DebuggerScreen(Screen[None]):
         self.session = session
         self.picture = Picture(session, session.view)
         self._supposed_vector: int | None = None
-        self._question: _Asked | None = None
+        self._question: Question | None = None
         self._playing: Timer | None = None
         self._watching: Timer | None = None
         self._arranged: tuple[bool, str] | None = None
@@ -138,6 +121,12 @@ class DebuggerScreen(Screen[None]):
             for panel in self.query(RowsPanel):
                 if panel.id is not None and all(node.display for node in panel.ancestors_with_self):
                     panel.show(self.picture.rows(panel.id, panel.columns))
+
+    def on_rows_panel_resized(self, message: RowsPanel.Resized) -> None:
+        """A panel that has just been shown knows its width only now."""
+        panel = message.panel
+        if panel.id is not None:
+            panel.show(self.picture.rows(panel.id, panel.columns))
 
     # Moving
 
@@ -249,15 +238,7 @@ class DebuggerScreen(Screen[None]):
     def action_breakpoint(self) -> None:
         panel = self._focused() or self.query_one("#code", RowsPanel)
         found = panel.row
-        if found is None or found.key is None or panel.id not in ("code", "idt"):
-            self.picture.message = "Put the cursor on an instruction, or on a gate of the IDT, and press b there."
-        elif panel.id == "idt":
-            item = EventBreakpoint(VECTORS[found.key].mnemonic, vector=found.key)
-            self.picture.message = f"breakpoint on {item} {'set' if toggle(self.session, item) else 'taken away'}"
-        else:
-            name = self.session.symbols.name(found.key) or f"{found.key:#x}"
-            there = AddressBreakpoint(found.key, name)
-            self.picture.message = f"breakpoint at {there} {'set' if toggle(self.session, there) else 'taken away'}"
+        self.picture.message = toggle_breakpoint(self.session, panel.id, None if found is None else found.key)
         self.draw()
 
     def action_run_to_cursor(self) -> None:
@@ -275,12 +256,10 @@ class DebuggerScreen(Screen[None]):
         key, panel = message.row.key, message.panel.id
         if panel == "events" and key is not None:
             self._go_to_event(key)
-        elif panel == "idt" and key is not None:
-            self.app.push_screen(Sheet(idt.detail(self.picture.view, key)))
-        elif panel == "gdt" and key is not None:
-            self.app.push_screen(Sheet(gdt.detail(self.picture.view, key)))
-        elif panel == "tss":
-            self.app.push_screen(Sheet(tss.detail(self.picture.view)))
+            return
+        sheet = sheet_of(self.picture.view, panel, key)
+        if sheet is not None:
+            self.app.push_screen(Sheet(sheet))
 
     def _go_to_event(self, index: int) -> None:
         if 0 <= index < len(self.session.events):
@@ -337,7 +316,7 @@ class DebuggerScreen(Screen[None]):
     # The input line
 
     def _ask(self, what: str) -> None:
-        self._question = _QUESTIONS[what]
+        self._question = QUESTIONS[what]
         line = self.query_one("#line", Input)
         line.value = ""
         line.border_title = self._question.prompt

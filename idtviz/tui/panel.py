@@ -37,6 +37,13 @@ class RowsPanel(Widget, can_focus=True):
             self.panel = panel
             self.row = row
 
+    class Resized(Message):
+        """The panel has another width: its rows have to be laid out again."""
+
+        def __init__(self, panel: RowsPanel) -> None:
+            super().__init__()
+            self.panel = panel
+
     def __init__(self, name: str, number: str = "") -> None:
         super().__init__(id=name)
         self.number = number
@@ -175,6 +182,7 @@ class RowsPanel(Widget, can_focus=True):
     def on_resize(self) -> None:
         """The window changed: keep the place in sight."""
         self._keep_in_sight(self._focus_row, self.content_size.height)
+        self.post_message(self.Resized(self))
 
 
 def _at(rows: tuple[Row, ...], place: int) -> Row | None:

@@ -14,37 +14,54 @@ Source = Callable[[str], Sequence[str] | None]
 
 _LINES_AROUND = 40
 _SHORTEST_COMMENT = 16
+_POINTERS = {64: "RIP", 32: "CS:EIP", 16: "CS:IP"}
 
 
 def panel(view: View, _before: View | None, width: int, source: Source, breakpoints: Collection[int] = ()) -> Panel:
     """Source where there is some, else disassembly. `breakpoints` are addresses, marked ■."""
     code = view.code
+    note = "" if code.bits == 64 else f"{code.bits}-bit code"
+    linear = code.linear(code.rip)
     if code.here is None:
-        text = f"RIP {code.rip:#x} cannot be read: no page is mapped there"
-        return Panel("Code", (row((text, Role.BAD)),))
-    line = view.line(code.rip)
+        place = f"{code.rip:#x}" if linear == code.rip else f"{_address(view, code.rip)} = {linear:#x}"
+        text = f"{_POINTERS[code.bits]} {place} cannot be read: no page is mapped there"
+        return Panel("Code", (row((text, Role.BAD)),), note)
+    line = view.line(linear)
     text_lines = source(line.file) if line is not None else None
-    name = view.name(code.rip) or f"{code.rip:#x}"
+    name = view.name(linear) or f"{linear:#x}"
     if line is not None and text_lines is not None:
         rows, focus = _source(view, line, text_lines, width, breakpoints)
-        return Panel(f"Code  {line.file} · {name}", rows, focus=focus)
+        return Panel(f"Code  {line.file} · {name}", rows, note, focus)
     rows, focus = _disassembly(view, width, breakpoints)
-    return Panel(f"Code  {name}", rows, focus=focus)
+    return Panel(f"Code  {name}", rows, note, focus)
 
 
-def operand_note(view: View, width: int) -> Row | None:
+def operand_note(view: View, width: int) -> Rows:
     """What the instruction at RIP is about to touch: `writes 0x600000 (1 byte) ✗ page not present`."""
-    operand, walk = view.code.operand, view.code.operand_walk
-    if operand is None or walk is None or (view.procedure is not None and view.procedure.active):
-        return None
+    access = view.code.access
+    if access is None or (view.procedure is not None and view.procedure.active):
+        return ()
+    operand = access.operand
     verb = "writes" if operand.write else "reads"
     unit = "byte" if operand.size == 1 else "bytes"
-    name = view.name(operand.address)
-    what = f"       {verb} {operand.address:#x} ({operand.size} {unit})"
-    if walk.fault is not None:
-        told = walk.fault.explain().rsplit(" · ", 1)[-1]
-        return row((f"{what} "[:width], Role.TEXT), (f"✗ {told}"[: max(0, width - len(what) - 1)], Role.BAD))
-    return row((f"{what} {name or ''}"[:width], Role.DIM))
+    where = f"{operand.address:#x}"
+    if operand.address != operand.offset:
+        where = f"{operand.segment}:{operand.offset:x} = {where}"
+    what = f"       {verb} {where} ({operand.size} {unit})"
+    if access.fault is None:
+        return (row((f"{what} {view.name(operand.address) or ''}"[:width], Role.DIM)),)
+    why = f"✗ {access.why}"
+    if len(what) + 1 + len(why) <= width:
+        return (row((f"{what} ", Role.TEXT), (why, Role.BAD)),)
+    return row((what[:width], Role.TEXT)), row((f"       {why}"[:width], Role.BAD))
+
+
+def _address(view: View, offset: int) -> str:
+    """`0x100000`; with the segment in front where its base is not 0."""
+    code = view.code
+    if not code.base:
+        return f"{offset:#x}"
+    return f"{code.selector:04x}:{offset:0{4 if offset <= 0xFFFF else 8}x}"
 
 
 def _source(view: View, line: Line, lines: Sequence[str], width: int, breakpoints: Collection[int]) -> tuple[Rows, int]:
@@ -54,7 +71,7 @@ def _source(view: View, line: Line, lines: Sequence[str], width: int, breakpoint
     focus = 0
     by_line: dict[int, list[Instruction]] = {}
     for item in view.code.instructions:
-        found = view.line(item.address)
+        found = view.line(view.code.linear(item.address))
         if found is not None and found.file == line.file:
             by_line.setdefault(found.number, []).append(item)
     first = max(1, line.number - _LINES_AROUND)
@@ -80,9 +97,7 @@ def _source(view: View, line: Line, lines: Sequence[str], width: int, breakpoint
             rows += [_instruction(view, item, item is here, width, indent="       ") for item in items]
             if here not in items:
                 rows.append(_instruction(view, here, current=True, width=width, indent="       "))
-            note = operand_note(view, width)
-            if note is not None:
-                rows.append(note)
+            rows += operand_note(view, width)
     return tuple(rows), focus
 
 
@@ -101,16 +116,17 @@ def _disassembly(view: View, width: int, breakpoints: Collection[int]) -> tuple[
     focus = 0
     for item in view.code.instructions:
         current = item is view.code.here
-        symbol = view.symbols.at(item.address)
-        if symbol is not None and symbol.address == item.address and symbol.code:
+        linear = view.code.linear(item.address)
+        symbol = view.symbols.at(linear)
+        if symbol is not None and symbol.address == linear and symbol.code:
             rows.append(row((f"  {symbol.name}:", Role.SYMBOL)))
         if current:
             focus = len(rows)
         mark = "▶" if current else " "
         mark += "■" if item.address in breakpoints else " "
         rows.append(_instruction(view, item, current, width, indent=mark, lit=current))
-        if current and (note := operand_note(view, width)) is not None:
-            rows.append(note)
+        if current:
+            rows += operand_note(view, width)
     return tuple(rows), focus
 
 
@@ -118,10 +134,10 @@ def _instruction(view: View, item: Instruction, current: bool, width: int, *, in
     raw = item.raw.hex(" ")
     if len(raw) > 20:
         raw = raw[:19] + "…"
-    target = view.name(item.target) if item.target is not None else None
+    target = view.name(view.code.linear(item.target)) if item.target is not None else None
     operands = f"{target}" if target else item.operands
     text = f"{item.mnemonic:<6} {operands}"
-    columns = f"{item.address:#x}  "
+    columns = f"{_address(view, item.address)}  "
     if width - len(indent) - len(columns) - 22 >= 24:
         columns += f"{raw:<20}  "
     room = max(8, width - len(indent) - len(columns))

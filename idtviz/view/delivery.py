@@ -6,9 +6,12 @@ from idtviz.debugger.procedures import Link, ProcedureView, Stage
 from idtviz.debugger.view import View
 from idtviz.machine.delivery.event import Event, Source
 from idtviz.machine.delivery.procedure import Step
+from idtviz.view import pointers
+from idtviz.view.places import far, frame_mode, name_at
 from idtviz.view.row import Panel, Role, Row, Rows, Span, row
 from idtviz.x86 import error_codes
-from idtviz.x86.selectors import Selector
+from idtviz.x86.flags import NT
+from idtviz.x86.tss import Tss16, Tss32
 from idtviz.x86.vectors import VECTORS
 
 _STAGES = {
@@ -16,12 +19,6 @@ _STAGES = {
     Stage.DONE: "delivered",
     Stage.NEXT: "comes next",
     Stage.SUPPOSED: "if it came now",
-}
-_PARTS = {
-    "idt": ("idt.", "gate."),
-    "segment": ("selector.", "descriptor."),
-    "stack": ("stack.", "push."),
-    "handler": ("handler.", "cs.", "ss.", "enter"),
 }
 
 
@@ -34,7 +31,7 @@ def panel(view: View, _before: View | None, width: int, supposed: ProcedureView 
     focus = next((index for index, item in enumerate(rows) if item.lit is not None), None)
     if view.shut_down:
         return Panel("Delivery", (*_shutdown(found, width), *rows), focus=0)
-    return Panel("Delivery" if found.event else "Return", rows, focus=focus)
+    return Panel("Delivery" if found.event else "Return" if found.is_return else "Transfer", rows, focus=focus)
 
 
 def why(view: View) -> tuple[str, str]:
@@ -47,9 +44,9 @@ def why(view: View) -> tuple[str, str]:
 
 
 def headline(found: ProcedureView) -> str:
-    """`#PF page fault`, `IRQ1 keyboard`, `IRET`."""
+    """`#PF page fault`, `IRQ1 keyboard`, `IRET`, `CALL far`."""
     if found.event is None:
-        return "IRET"
+        return found.instruction
     vector = VECTORS[found.event.vector]
     if found.event.source is Source.EXCEPTION:
         return f"{found.event.name} {vector.title.lower()}"
@@ -57,19 +54,23 @@ def headline(found: ProcedureView) -> str:
 
 
 def _procedure(view: View, found: ProcedureView, width: int) -> Rows:
-    stage = _STAGES[found.stage] if found.event or found.stage is not Stage.DONE else "returned"
+    stage = _STAGES[found.stage]
+    if found.event is None and found.stage is Stage.DONE:
+        stage = "returned" if found.is_return else "arrived"
     if found.stage is Stage.DONE and found.fault is not None:
         stage = "failed"
     count = f"check {found.performed} of {len(found.steps)}" if found.stage is Stage.UNDER_WAY else stage
     rows = [_spread([Span(headline(found), Role.TITLE)], [Span(count, Role.LABEL)], width)]
     if found.event is not None:
-        rows += _event(found.event, found.chain)
-        rows += [Row(), *_pointers(view, found)]
+        rows += _event(found, found.event)
+        rows += [Row(), *pointers.way_in(view, found)]
+    elif found.is_return:
+        rows += [Row(), *pointers.way_back(view, found)]
     else:
-        rows += [Row(), *_way_back(view, found)]
+        rows += [Row(), *pointers.transfer(view, found)]
     rows.append(Row())
     for number, step in enumerate(found.steps):
-        rows += _step(step, number - found.performed, found.active, width)
+        rows += _step(step, number - found.performed, width, active=found.active, real=found.before.mode == "real")
     return tuple(rows)
 
 
@@ -87,18 +88,20 @@ def _shutdown(found: ProcedureView, width: int) -> Rows:
     return tuple(rows)
 
 
-def _event(event: Event, chain: tuple[Link, ...]) -> list[Row]:
+def _event(found: ProcedureView, event: Event) -> list[Row]:
     vector = VECTORS[event.vector]
+    saves = _saves(found, event)
     rows = []
     rows += [
         row(("because     ", Role.LABEL), (f"{link.name} met {link.fault} at “{link.step}”", Role.BAD))
-        for link in chain
+        for link in found.chain
     ]
     if event.source is Source.EXCEPTION:
-        rows.append(row((f"vector {event.vector} · {vector.kind.value} · saves RIP {event.rip:#x}", Role.DIM)))
+        rows.append(row((f"vector {event.vector} · {vector.kind.value} · {saves}", Role.DIM)))
     else:
         kind = {Source.SOFTWARE: "software", Source.EXTERNAL: "external", Source.NMI: "non-maskable"}[event.source]
-        rows.append(row((f"vector {event.vector:#x} · {kind} · no error code · saves RIP {event.rip:#x}", Role.DIM)))
+        code = "" if event.real else " · no error code"
+        rows.append(row((f"vector {event.vector:#x} · {kind}{code} · {saves}", Role.DIM)))
     if event.error_code is not None:
         text = error_codes.describe(event.vector, event.error_code)
         rows.append(row(("error code  ", Role.LABEL), (f"{event.error_code:#x}", Role.VALUE), f" = {text}"))
@@ -107,79 +110,15 @@ def _event(event: Event, chain: tuple[Link, ...]) -> list[Row]:
     return rows
 
 
-def _pointers(view: View, found: ProcedureView) -> list[Row]:
-    """The real pointers, each with where it was read; dim until the step that reads it."""
-    assert found.event is not None
-    looks = {part: _look(found, prefixes) for part, prefixes in _PARTS.items()}
-    number = f"IDT[{found.event.vector}]"
-    rows = [
-        row(
-            ("IDTR ", Role.LABEL),
-            (f"{found.before.idtr.base:#x}", Role.VALUE),
-            " ──▶ ",
-            (number, looks["idt"]),
-            (f" @{found.gate_address:x}" if found.gate else "", Role.ADDRESS),
-        )
-    ]
-    gate, descriptor = found.gate, found.descriptor
-    if gate is not None:
-        rows.append(
-            row(
-                (" selector ", Role.LABEL),
-                (f"{gate.selector:#x}", looks["segment"]),
-                " ──▶ ",
-                (_segment_name(gate.selector), looks["segment"]),
-                (f" {descriptor.summary}" if descriptor else "", looks["segment"]),
-                (f" @{found.descriptor_address:x}" if descriptor else "", Role.ADDRESS),
-            )
-        )
-        name = view.name(gate.offset)
-        rows.append(
-            row(
-                (" offset   ", Role.LABEL),
-                (f"{gate.offset:#x}", looks["handler"]),
-                " ──▶ ",
-                (name or "no symbol", Role.SYMBOL if name else Role.DIM),
-            )
-        )
-    if found.stack is not None:
-        source = "same stack" if found.stack.source == "same" else found.stack.source.upper().replace("TSS.", "TSS.")
-        rows.append(
-            row(
-                (" stack    ", Role.LABEL),
-                (source, looks["stack"]),
-                (f" @{found.stack.address:x}" if found.stack.address is not None else "", Role.ADDRESS),
-                " ──▶ ",
-                (f"{found.stack.pointer:#x}", looks["stack"]),
-                (_symbol(view, found.stack.pointer), Role.SYMBOL),
-            )
-        )
-    return rows
+def _saves(found: ProcedureView, event: Event) -> str:
+    """The return address, as the frame or the TSS will hold it."""
+    at = found.before
+    if at.mode in ("real", "vm86"):
+        return f"saves CS:IP {far(at.mode, at.cs.selector, event.rip)}"
+    return f"saves {'RIP' if at.mode == 'long' else 'EIP'} {event.rip:#x}"
 
 
-def _way_back(view: View, found: ProcedureView) -> list[Row]:
-    rows = [
-        row(
-            ("frame    ", Role.LABEL),
-            (f"RSP {found.before.rsp:#x}", Role.VALUE),
-            (_symbol(view, found.before.rsp), Role.SYMBOL),
-        )
-    ]
-    if found.returns_to is not None:
-        cs, rip = found.returns_to
-        name = view.name(rip)
-        rows.append(
-            row(
-                ("returns  ", Role.LABEL),
-                (f"{cs:#x}:{rip:#x}", Role.VALUE),
-                f" ring {cs & 3}",
-                (f" ──▶ {name}" if name else "", Role.SYMBOL),
-            )
-        )
-    return rows
-
-
-def _step(step: Step, distance: int, active: bool, width: int) -> list[Row]:
+def _step(step: Step, distance: int, width: int, *, active: bool, real: bool) -> list[Row]:
     """One step. `distance`: below zero it has been performed, -1 is the last one; from zero on it is to come."""
     performed = active and distance < 0
     current = active and distance == -1
@@ -198,8 +137,8 @@ def _step(step: Step, distance: int, active: bool, width: int) -> list[Row]:
     if step.fault is not None:
         fault = step.fault
         verb = "→" if performed else "→ will be"
-        code = f" error code {fault.error_code:#x}" if VECTORS[fault.vector].error_code else ""
-        told = error_codes.describe(fault.vector, fault.error_code)
+        code = f" error code {fault.error_code:#x}" if VECTORS[fault.vector].error_code and not real else ""
+        told = VECTORS[fault.vector].title.lower() if real else error_codes.describe(fault.vector, fault.error_code)
         rows.append(row(("      ", Role.TEXT), (f"{verb} {fault.name}{code}: {told}"[: width - 6], Role.BAD), lit=lit))
     return rows
 
@@ -207,47 +146,35 @@ def _step(step: Step, distance: int, active: bool, width: int) -> list[Row]:
 def _at_rest(view: View, width: int) -> Rows:
     """Nothing is being delivered: say so, and how the handlers that run will return."""
     if view.halted:
-        waiting = "until an interrupt comes" if view.registers.rflags & 0x200 else "for ever: IF=0 lets no interrupt in"
+        waiting = "until an interrupt comes" if view.registers.rflags & 0x200 else "for ever: IF=0 lets none in"
         return (row(("HLT", Role.TITLE), f" the processor waits {waiting}"),)
-    rows = [row(("Nothing is being delivered.", Role.DIM))]
+    rows = [row(("Nothing is being delivered.", Role.DIM)), *_nested_task(view, width)]
     for frame in reversed(view.frames):
         back = frame.now or frame.pushed
-        place = view.name(back.rip) or f"{back.rip:#x}"
-        ring = back.cs & 3
+        mode = frame_mode(view, back)
+        place = name_at(view, mode, back.cs, back.rip)
+        ring = "" if mode == "real" else f" in {mode} mode" if mode == "vm86" else f" in ring {back.cs & 3}"
         rows.append(
             row(
                 (f"{frame.name} handler runs", Role.FRAME),
-                (f" · IRET will go to {place} in ring {ring}"[: max(0, width - len(frame.name) - 13)], Role.TEXT),
+                (f" · IRET will go to {place}{ring}"[: max(0, width - len(frame.name) - 13)], Role.TEXT),
             )
         )
     return tuple(rows)
+
+
+def _nested_task(view: View, width: int) -> Rows:
+    """A task that was entered by an interrupt or a CALL goes back through the link in its TSS."""
+    tss = view.tss.tss
+    if view.mode != "protected" or not view.registers.rflags & NT or not isinstance(tss, Tss32 | Tss16):
+        return ()
+    return (row((f"NT=1 · IRET will go back to task {tss.link:#x}, by the link in the TSS"[:width], Role.FRAME)),)
 
 
 def _supposed(view: View, supposed: ProcedureView | None, width: int) -> Rows:
     if supposed is None:
         return ()
     return (Row(), *_procedure(view, supposed, width))
-
-
-def _look(found: ProcedureView, prefixes: tuple[str, ...]) -> Role:
-    """How far the part of the path has come whose rules begin so."""
-    mine = [number for number, step in enumerate(found.steps) if step.rule.id.startswith(prefixes)]
-    if not mine or not found.active or mine[0] >= found.performed:
-        return Role.DIM
-    last = found.performed - 1
-    if any(not found.steps[number].ok and number <= last for number in mine):
-        return Role.BAD
-    return Role.CURRENT if last in mine else Role.VALUE
-
-
-def _segment_name(selector: int) -> str:
-    value = Selector(selector)
-    return "null" if value.null else f"{value.table}[{value.index}]"
-
-
-def _symbol(view: View, address: int) -> str:
-    name = view.name(address)
-    return f"  {name}" if name else ""
 
 
 def _spread(left: list[Span], right: list[Span], width: int, lit: Role | None = None) -> Row:

@@ -9,6 +9,7 @@ from idtviz.debugger.procedures import Stage
 from idtviz.debugger.view import View
 from idtviz.machine.delivery.event import Event, Source
 from idtviz.machine.events import (
+    Context,
     Delivered,
     EndOfInterrupt,
     Halted,
@@ -19,6 +20,7 @@ from idtviz.machine.events import (
     ShutDown,
 )
 from idtviz.view.layout import line, printable
+from idtviz.view.places import name_at
 from idtviz.view.row import Panel, Role, Row, Span
 from idtviz.x86.error_codes import PageFaultCode
 
@@ -112,8 +114,8 @@ def glyph(event: Happened) -> str:
             return "·"
 
 
-def _place(view: View, address: int) -> str:
-    return printable(view.name(address) or f"{address:#x}")
+def _place(view: View, context: Context) -> str:
+    return name_at(view, context.mode, context.cs, context.rip)
 
 
 def _spans(view: View, events: Sequence[Happened], event: Happened, *, future: bool) -> tuple[Span, ...]:
@@ -127,11 +129,11 @@ def _text(view: View, events: Sequence[Happened], event: Happened) -> tuple[str,
             name = _name(delivered)
             if fault is not None:
                 return f"{name} ✗ its delivery met {fault.name}", Role.BAD
-            where = f" → {_place(view, to.rip)}" if to is not None else ""
+            where = f" → {_place(view, to)}" if to is not None else ""
             return f"{name}{where}", Role.TEXT
         case Returned(to=to, origin=origin):
             ring = f" ring {origin.cpl} → {to.cpl}" if origin.cpl != to.cpl else ""
-            return f"return → {_place(view, to.rip)}{ring}", Role.TEXT
+            return f"return → {_place(view, to)}{ring}", Role.TEXT
         case LineChanged(line=number, level=level):
             return f"IRQ{number} {'rises' if level else 'falls'}", Role.TEXT
         case EndOfInterrupt(controller=controller, irq=irq):

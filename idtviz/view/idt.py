@@ -1,47 +1,54 @@
-"""The IDT panel: the gates in use, and one gate bit by bit."""
+"""The IDT panel, in real mode the IVT: the entries in use, and one of them bit by bit."""
 
 from __future__ import annotations
 
+from idtviz.debugger.tables import VECTORS as ENTRIES
+from idtviz.debugger.tables import handler_address
 from idtviz.debugger.view import View
 from idtviz.machine.chips.pic import irq_of_vector
+from idtviz.machine.delivery.delivery import Gate
 from idtviz.view.layout import Line, line, printable, raw_bytes, sentence, structure, table, touched
 from idtviz.view.row import Panel, Role, Rows, Span
-from idtviz.x86.descriptors import SegmentDescriptor, SystemDescriptor64
-from idtviz.x86.gates import Gate64
+from idtviz.x86.gates import Gate32, Gate64, IvtEntry
 from idtviz.x86.selectors import Selector
 from idtviz.x86.vectors import VECTORS
 
-_GATE = 16
-_KINDS = {"interrupt": "int"}
+_SHORT = {"interrupt": "int", "interrupt16": "int16"}
+_KNOWN_64 = ("interrupt", "trap")
+_KNOWN_32 = (*_KNOWN_64, "interrupt16", "trap16", "task")
+_IN_REAL_MODE = frozenset((*range(9), 12, 13, 16, 18))
+"""Vectors of the exceptions that real mode has (SDM 3B table 20-1); the others are numbers for software."""
 
 
 def panel(view: View, before: View | None, width: int) -> Panel:
-    """One row for each gate that is not all zero; `key` is its vector."""
+    """One row for each entry that is not all zero; `key` is its vector."""
     idt = view.idt
-    title = f"IDT  {idt.base:#x} · limit {idt.limit:#x}"
+    title = f"{idt.name}  {idt.base:#x} · limit {idt.limit:#x}"
     missing = _missing(view, width)
     if missing:
         return Panel(title, missing)
-    old = before.idt.gates if before is not None else None
+    old = before.idt.gates if before is not None and before.idt.kind is idt.kind else None
     lines: list[Line] = []
     focus: int | None = None
     current = _vector_under_way(view)
     shown = set()
     for vector, gate in enumerate(idt.gates):
         was = old[vector] if old is not None and vector < len(old) else None
-        changed = old is not None and (was or Gate64()) != gate
+        changed = old is not None and (was or idt.kind()) != gate
         if gate.value or changed or vector == current:
             if vector == current:
                 focus = len(lines)
             shown.add(vector)
             lines.append(_line(view, vector, gate, changed=changed, current=vector == current))
-    rows = [*table(lines, width, drop=(3, 6, 2, 4), least=10)]
+    drop = {Gate64: (3, 6, 2, 4), Gate32: (3, 5, 2), IvtEntry: (3,)}[idt.kind]
+    rows = [*table(lines, width, drop=drop, least=10)]
     in_use = sum(gate.value != 0 for gate in idt.gates)
     rest = len(idt.gates) - len(shown)
     if rest:
-        rows.append(line(width, Span(f"{'other' if shown else 'all'} {rest}: not present", Role.DIM)))
-    if len(idt.gates) < 256:
-        beyond = f"{len(idt.gates)}-255" if len(idt.gates) < 255 else "255"
+        empty = "zero, no handler" if idt.kind is IvtEntry else "not present"
+        rows.append(line(width, Span(f"{'other' if shown else 'all'} {rest}: {empty}", Role.DIM)))
+    if len(idt.gates) < ENTRIES:
+        beyond = f"{len(idt.gates)}-255" if len(idt.gates) < ENTRIES - 1 else "255"
         text = f"vectors {beyond}: beyond the limit, #GP"
         if current is not None and current >= len(idt.gates):
             focus = len(rows)
@@ -51,7 +58,7 @@ def panel(view: View, before: View | None, width: int) -> Panel:
 
 
 def detail(view: View, vector: int) -> Panel:
-    """One gate: its bytes, every field with its meaning, what the selector names, and the handler. Width: 80."""
+    """One entry: its bytes, every field with its meaning, what it names, and the handler. Width: 80."""
     return detail_in(view, vector, 80)
 
 
@@ -59,53 +66,64 @@ def detail_in(view: View, vector: int, width: int) -> Panel:
     """As `detail`, for another width."""
     idt = view.idt
     address = idt.address(vector)
-    title = f"IDT[{vector}] {name_of_vector(view, vector)}  {address:#x}"
+    title = f"{idt.name}[{vector}] {name_of_vector(view, vector)}  {address:#x}"
     missing = _missing(view, width)
     if missing:
         return Panel(title, missing)
-    known = VECTORS[vector]
-    rows = [line(width, Span(f"{known.title} · {known.kind.value}", Role.LABEL))]
+    rows = [line(width, Span(_kind_of_vector(view, vector), Role.LABEL))]
     irq = irq_of_vector(view.pic, vector)
     if irq is not None:
-        rows.append(line(width, Span(f"the PIC sends IRQ{irq} here", Role.WARNING if vector < 32 else Role.TEXT)))
+        clash = vector < 32 and (view.mode != "real" or vector in _IN_REAL_MODE)
+        rows.append(line(width, Span(f"the PIC sends IRQ{irq} here", Role.WARNING if clash else Role.TEXT)))
     if vector >= len(idt.gates):
-        text = (
-            f"The gate would lie at offsets {vector * 16:#x} to {vector * 16 + 15:#x}, beyond the limit {idt.limit:#x}."
-        )
+        first, last = vector * idt.entry_size, (vector + 1) * idt.entry_size - 1
+        text = f"The entry would lie at offsets {first:#x} to {last:#x}, beyond the limit {idt.limit:#x}."
         return Panel(title, (*rows, *sentence(text, width, Role.BAD)))
     gate = idt.gates[vector]
     rows += raw_bytes(address, gate.encode(), width)
     rows += structure(gate, width)
-    rows += _selected(view, gate, width)
-    handler = view.name(gate.offset)
-    where = view.line(gate.offset) if handler else None
-    text = f"{gate.offset:#x} {printable(handler) if handler else 'no symbol'}"
-    if where is not None:
-        text += f" · {printable(where.file)}:{where.number}"
-    rows.append(line(width, Span("handler  ", Role.LABEL), Span(text, Role.SYMBOL)))
+    rows += _named(view, gate, width)
+    handler = handler_address(gate, view.gdt, view.ldt)
+    if handler is not None:
+        rows.append(line(width, Span("handler  ", Role.LABEL), Span(_handler(view, handler), Role.SYMBOL)))
     return Panel(title, tuple(rows))
 
 
 def name_of_vector(view: View, vector: int) -> str:
     """`#PF`; `IRQ1` where the PICs are programmed to send it there; `INT 0x80`."""
-    if vector >= 32:
+    real = view.mode == "real"
+    if vector >= 32 or real:
         irq = irq_of_vector(view.pic, vector)
         if irq is not None:
             return f"IRQ{irq}"
+    if real and vector not in _IN_REAL_MODE:
+        return f"INT {vector:#x}"
     return VECTORS[vector].mnemonic
+
+
+def _kind_of_vector(view: View, vector: int) -> str:
+    if view.mode == "real" and vector not in _IN_REAL_MODE:
+        return "no exception of real mode: for software (INT n), or for an interrupt line"
+    known = VECTORS[vector]
+    return f"{known.title} · {known.kind.value}"
+
+
+def _handler(view: View, address: int) -> str:
+    name = view.name(address)
+    where = view.line(address) if name else None
+    text = f"{address:#x} {printable(name) if name else 'no symbol'}"
+    return f"{text} · {printable(where.file)}:{where.number}" if where is not None else text
 
 
 def _missing(view: View, width: int) -> Rows:
     """Why there is no table of gates to show."""
     idt = view.idt
-    if view.mode not in ("long", "compatibility"):
-        return sentence(f"The processor is in {view.mode} mode: its gates are not those of long mode.", width)
     if idt.raw is None:
-        text = f"The IDT is not mapped: no page at {idt.base:#x}. Any exception or interrupt now ends in a shutdown."
-        return sentence(text, width, Role.WARNING)
+        place = f"The {idt.name} is not mapped: no page at {idt.base:#x}."
+        return sentence(f"{place} Any exception or interrupt now ends in a shutdown.", width, Role.WARNING)
     if not idt.gates:
-        text = f"There is no IDT yet: the limit {idt.limit:#x} leaves no room for a gate. LIDT loads one."
-        return sentence(text, width, Role.WARNING)
+        unloaded = f"the limit {idt.limit:#x} leaves no room for an entry. LIDT loads one."
+        return sentence(f"There is no {idt.name} yet: {unloaded}", width, Role.WARNING)
     return ()
 
 
@@ -114,49 +132,68 @@ def _vector_under_way(view: View) -> int | None:
     return procedure.event.vector if procedure is not None and procedure.active and procedure.event else None
 
 
-def _line(view: View, vector: int, gate: Gate64, *, changed: bool, current: bool) -> Line:
-    role = Role.CHANGED if changed else Role.VALUE
-    lit = touched(view, view.idt.address(vector), _GATE) or (Role.CURRENT if current else None)
-    symbol = view.name(gate.offset)
-    kind = _KINDS.get(gate.kind, gate.kind)
-    known = gate.kind in ("interrupt", "trap")
-    present = Span("●", Role.GOOD) if gate.present else Span("·", Role.DIM)
-    if not gate.value:
+def _line(view: View, vector: int, gate: Gate, *, changed: bool, current: bool) -> Line:
+    lit = touched(view, view.idt.address(vector), view.idt.entry_size) or (Role.CURRENT if current else None)
+    head = (Span(f"{vector:3}", Role.LABEL), Span(name_of_vector(view, vector), Role.LABEL))
+    if isinstance(gate, IvtEntry):
+        cells = (*head, *_pointer(view, gate, changed=changed))
+    elif gate.value:
+        cells = (*head, *_gate(view, gate, changed=changed))
+    else:
+        blanks = (Span(""),) * (3 if isinstance(gate, Gate64) else 2)
         empty = Span("zero: not present", Role.CHANGED if changed else Role.DIM)
-        name = Span(name_of_vector(view, vector), Role.LABEL)
-        return Line(
-            (Span(f"{vector:3}", Role.LABEL), name, *(Span(""),) * 3, present, Span(""), empty), lit, changed, vector
-        )
-    return Line(
-        (
-            Span(f"{vector:3}", Role.LABEL),
-            Span(name_of_vector(view, vector), Role.LABEL),
-            Span(kind, role if known else Role.BAD),
-            Span(f"dpl{gate.dpl}", role),
-            Span(f"ist{gate.ist}", role),
-            present,
-            Span(f"{gate.selector:02x}:{gate.offset:x}", Role.CHANGED if changed else Role.ADDRESS),
-            Span(printable(symbol), Role.SYMBOL) if symbol else Span(f"{gate.offset:#x}", Role.DIM),
-        ),
-        lit,
-        changed,
-        vector,
+        cells = (*head, *blanks, Span("·", Role.DIM), Span(""), empty)
+    return Line(cells, lit, changed, vector)
+
+
+def _pointer(view: View, entry: IvtEntry, *, changed: bool) -> tuple[Span, ...]:
+    """CS:IP of a handler in real mode, its linear address and name."""
+    symbol = view.name(entry.linear)
+    return (
+        Span(f"{entry.segment:04x}:{entry.offset:04x}", Role.CHANGED if changed else Role.VALUE),
+        Span(f"= {entry.linear:05x}", Role.ADDRESS),
+        Span(printable(symbol), Role.SYMBOL) if symbol else Span("no handler" if not entry.value else "", Role.DIM),
     )
 
 
-def _selected(view: View, gate: Gate64, width: int) -> Rows:
+def _gate(view: View, gate: Gate64 | Gate32, *, changed: bool) -> tuple[Span, ...]:
+    role = Role.CHANGED if changed else Role.VALUE
+    known = gate.kind in (_KNOWN_64 if isinstance(gate, Gate64) else _KNOWN_32)
+    ist = (Span(f"ist{gate.ist}", role),) if isinstance(gate, Gate64) else ()
+    where = f"{gate.selector:02x}" if gate.kind == "task" else f"{gate.selector:02x}:{gate.offset:x}"
+    return (
+        Span(_SHORT.get(gate.kind, gate.kind), role if known else Role.BAD),
+        Span(f"dpl{gate.dpl}", role),
+        *ist,
+        Span("●", Role.GOOD) if gate.present else Span("·", Role.DIM),
+        Span(where, Role.CHANGED if changed else Role.ADDRESS),
+        _target(view, gate),
+    )
+
+
+def _target(view: View, gate: Gate64 | Gate32) -> Span:
+    """The handler's name, or what a task gate leads to."""
+    if gate.kind == "task":
+        found = view.gdt.find(Selector(gate.selector))
+        return Span(f"→ {found.summary}" if found is not None else "→ beyond the GDT", Role.SYMBOL)
+    address = handler_address(gate, view.gdt, view.ldt)
+    symbol = view.name(gate.offset if address is None else address)
+    return Span(printable(symbol), Role.SYMBOL) if symbol else Span(f"{gate.offset:#x}", Role.DIM)
+
+
+def _named(view: View, gate: Gate, width: int) -> Rows:
+    """What the segment or selector of an entry stands for."""
+    if isinstance(gate, IvtEntry):
+        text = f"CS is loaded with it, and the segment begins at {gate.segment << 4:#x}: sixteen times as high"
+        return (line(width, Span(f"segment {gate.segment:#06x}  ", Role.LABEL), Span(text)),)
     selector = Selector(gate.selector)
-    found = _descriptor(view, selector)
+    found = view.find(selector)
     if selector.null:
         text = "null selector: delivery raises #GP"
-    elif selector.ti:
-        text = selector.explain()
+    elif selector.ti and view.ldt is None:
+        text = f"{selector.explain()}: no LDT is loaded, delivery raises #GP"
     elif found is None:
-        text = f"beyond the GDT limit {view.gdt.limit:#x}: delivery raises #GP"
+        text = f"beyond the {selector.table} limit: delivery raises #GP"
     else:
         text = f"{selector.explain()}: {found.summary}"
     return (line(width, Span(f"selector {gate.selector:#x}  ", Role.LABEL), Span(text)),)
-
-
-def _descriptor(view: View, selector: Selector) -> SegmentDescriptor | SystemDescriptor64 | None:
-    return next((entry.descriptor for entry in view.gdt.entries if entry.offset == selector.offset), None)

@@ -25,10 +25,7 @@ _NAMES = {"slash": "/", "colon": ":", "question_mark": "?", "escape": "Esc", "sp
 def head(view: View, name: str, state: str, width: int) -> Panel:
     """Which scenario, mode, ring, moment, and what the session is doing."""
     found = view.procedure
-    ring = f"ring {view.registers.cpl}"
-    if found is not None and found.stage is Stage.UNDER_WAY and found.after is not None:
-        ring = f"ring {found.before.cpl} → {found.after.cpl}"
-    parts = [(f" {name}", Role.TITLE), (f"  {view.mode} mode · {ring}", Role.TEXT)]
+    parts = [(f" {name}", Role.TITLE), (f"  {where(view)}", Role.TEXT)]
     parts.append((f"   instruction {view.moment.instruction:,}", Role.VALUE))
     if found is not None and found.stage is Stage.UNDER_WAY:
         parts.append((f"  check {found.performed} of {len(found.steps)}", Role.CURRENT))
@@ -40,6 +37,26 @@ def head(view: View, name: str, state: str, width: int) -> Panel:
     gap = max(1, width - used - len(state) - 1)
     role = Role.BAD if state in ("shutdown", "endless fault", "unsupported") else Role.GOOD
     return Panel("", (Row((*spans, Span(" " * gap), Span(state, role))),))
+
+
+def where(view: View) -> str:
+    """Mode and ring, with where a procedure under way leads: `long mode · ring 3 → 0`, `vm86 → protected mode`."""
+    found = view.procedure
+    if found is None or found.stage is not Stage.UNDER_WAY or found.after is None:
+        return standing(view)
+    return _mode_and_ring(view, (found.before.mode, found.after.mode), (found.before.cpl, found.after.cpl))
+
+
+def standing(view: View) -> str:
+    """Mode and ring of this moment; real mode has no rings."""
+    return _mode_and_ring(view, (view.mode,), (view.registers.cpl,))
+
+
+def _mode_and_ring(view: View, modes: tuple[str, ...], rings: tuple[int, ...]) -> str:
+    text = f"{' → '.join(dict.fromkeys(modes))} mode"
+    if view.mode == "protected" and view.code.bits == 16:
+        text += " · 16-bit code"
+    return text if set(modes) == {"real"} else f"{text} · ring {' → '.join(map(str, rings))}"
 
 
 def tabs(names: Sequence[tuple[str, str]], chosen: str, width: int) -> Panel:

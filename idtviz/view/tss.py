@@ -1,61 +1,128 @@
-"""The TSS panel: where the processor finds the stack of a handler."""
+"""The TSS panel: where the processor finds the stack of a handler, and in protected mode a whole task."""
 
 from __future__ import annotations
 
-from idtviz.debugger.view import TssView, View
+from idtviz.debugger.tables import Tss, TssView
+from idtviz.debugger.view import View
 from idtviz.view.idt import name_of_vector
-from idtviz.view.layout import Line, printable, raw_bytes, sentence, structure, table, touched
+from idtviz.view.layout import Line, line, printable, raw_bytes, sentence, structure, table, touched
 from idtviz.view.row import Panel, Role, Row, Rows, Span
+from idtviz.view.tasks import NARROW, TaskRows
 from idtviz.x86.addresses import MASK64
-from idtviz.x86.tss import IST_OFFSETS, RSP_OFFSETS, Tss64
+from idtviz.x86.gates import Gate64
+from idtviz.x86.tss import IST_OFFSETS, RSP_OFFSETS, Tss16, Tss32, Tss64
 
 _SLOTS = (
     *((f"RSP{number}", offset) for number, offset in enumerate(RSP_OFFSETS)),
     *((f"IST{number}", offset) for number, offset in enumerate(IST_OFFSETS, 1)),
 )
+_BORDER = 9  # columns that a title cannot have: corners, the number of the panel, the dot before the limit
+_REAL = "Real mode has no TSS: a handler uses the stack of the code that it interrupts."
 
 
 def panel(view: View, before: View | None, width: int) -> Panel:
-    """One row for each stack pointer that is set or used; `key` is the address that it holds."""
-    title = f"TSS  {view.tss.base:#x} · limit {view.tss.limit:#x}" if view.tss.selector & ~3 else "TSS"
-    tss = view.tss.tss
+    """One row for each stack pointer that is set or used, and for what a task has saved; `key` is the TSS's selector.
+
+    While tasks are switched the TSS of the other task stands below.
+    """
+    if view.mode == "real":
+        return Panel("TSS", sentence(_REAL, width))
+    olds = _before(before)
+    first, second = view.tss, view.other_tss
+    rows, focus = _rows(view, first, olds, width)
+    if second is not None:
+        more, its_focus = _rows(view, second, olds, width)
+        if its_focus is not None and focus is None:
+            # What the step touches comes first.
+            first, second, rows, more, focus = second, first, more, rows, its_focus
+        rows += [line(width, Span(_title(view, second), Role.TITLE)), *more]
+    title, _, limit = _title(view, first).partition(" · ")
+    note = f"selector {first.selector:#x}" if first.tss is not None else ""
+    if len(title) + len(limit) + _BORDER > width:
+        return Panel(title, tuple(rows), " · ".join(filter(None, (note, limit))), focus)
+    return Panel(_title(view, first), tuple(rows), note, focus)
+
+
+def _title(view: View, found: TssView) -> str:
+    if not found.selector & ~3:
+        return "TSS"
+    what = "TSS" if found is view.tss else f"Other task, TSS {found.selector:#x}"
+    return f"{what}  {found.base:#x} · limit {found.limit:#x}"
+
+
+def _before(before: View | None) -> dict[int, Tss]:
+    """The TSSs that were seen at the moment before, by selector."""
+    seen = () if before is None else (before.tss, before.other_tss)
+    return {found.selector: found.tss for found in seen if found is not None and found.tss is not None}
+
+
+def _rows(view: View, found: TssView, olds: dict[int, Tss], width: int) -> tuple[list[Row], int | None]:
+    tss, old = found.tss, olds.get(found.selector)
     if tss is None:
-        return Panel(title, _missing(view.tss, width))
-    old = before.tss.tss if before is not None else None
-    lines: list[Line] = []
+        return list(_missing(found, width)), None
+    if isinstance(tss, Tss64):
+        lines = _stacks(view, found, tss, old if isinstance(old, Tss64) else None)
+    else:
+        task = TaskRows(view, found, tss, old if isinstance(old, Tss32 | Tss16) else None)
+        lines = [*task.stacks(), *task.registers(width)]
+    if isinstance(tss, Tss64 | Tss32):
+        lines.append(_io_map(view, found, tss, old if isinstance(old, Tss64 | Tss32) else None))
+    if width < NARROW and not isinstance(tss, Tss64):
+        return _with_remarks(lines, width)
+    focus = next((place for place, each in enumerate(lines) if each.lit), None)
+    return list(table(lines, width, least=6)), focus
+
+
+def _with_remarks(lines: list[Line], width: int) -> tuple[list[Row], int | None]:
+    """The rows, with what is to be said of a value on a row of its own."""
+    rows: list[Row] = []
     focus = None
+    short = [Line(each.cells[:2], each.lit, each.changed, each.key) for each in lines]
+    for each, placed in zip(lines, table(short, width), strict=True):
+        if each.lit and focus is None:
+            focus = len(rows)
+        rows.append(placed)
+        rows += [line(width, Span(f"   {cell.text}", cell.role), key=each.key) for cell in each.cells[2:] if cell.text]
+    return rows, focus
+
+
+def _stacks(view: View, found: TssView, tss: Tss64, old: Tss64 | None) -> list[Line]:
+    lines: list[Line] = []
     zero: list[str] = []
     for name, offset in _SLOTS:
         value = slot(tss, offset)
-        lit = touched(view, (view.tss.base + offset) & MASK64, 8)
+        lit = touched(view, (found.base + offset) & MASK64, 8)
         changed = old is not None and slot(old, offset) != value
         users = _users(view, name)
         if not (value or lit or changed or users or name == "RSP0"):
             zero.append(name)
             continue
         _fold(lines, zero)
-        if lit:
-            focus = len(lines)
         lines.append(_line(view, name, value, users, lit, changed=changed))
     _fold(lines, zero)
-    lines.append(_io_map(view, tss, old))
-    return Panel(title, table(lines, width, least=6), f"selector {view.tss.selector:#x}", focus)
+    return lines
 
 
-def detail(view: View) -> Panel:
+def detail(view: View, selector: int | None = None) -> Panel:
     """The whole TSS: its bytes and every field. Width: 80."""
-    return detail_in(view, 80)
+    return detail_in(view, 80, selector)
 
 
-def detail_in(view: View, width: int) -> Panel:
-    """As `detail`, for another width."""
-    title = f"TSS  {view.tss.base:#x}"
-    tss = view.tss.tss
+def detail_in(view: View, width: int, selector: int | None = None) -> Panel:
+    """As `detail`, for another width. `selector`: which of the TSSs in sight, that of TR if not given."""
+    found = view.tss
+    if view.other_tss is not None and view.other_tss.selector == selector:
+        found = view.other_tss
+    title = f"TSS  {found.base:#x}"
+    tss = found.tss
+    if view.mode == "real":
+        return Panel("TSS", sentence(_REAL, width))
     if tss is None:
-        return Panel(title, _missing(view.tss, width))
-    text = f"TR holds selector {view.tss.selector:#x}: base {view.tss.base:#x}, limit {view.tss.limit:#x}."
+        return Panel(title, _missing(found, width))
+    holds = "TR holds selector" if found is view.tss else "The other task has selector"
+    text = f"{holds} {found.selector:#x}: base {found.base:#x}, limit {found.limit:#x}."
     rows: list[Row] = [*sentence(text, width, Role.LABEL), *structure(tss, width)]
-    rows += raw_bytes(view.tss.base, tss.encode(), width)
+    rows += raw_bytes(found.base, tss.encode(), width)
     return Panel(title, tuple(rows))
 
 
@@ -65,22 +132,25 @@ def slot(tss: Tss64, offset: int) -> int:
 
 
 def slots(view: View) -> dict[str, int]:
-    """The stack pointers of the TSS that are not zero, by name: `RSP0`, `IST1`."""
+    """Linear addresses of the stacks that the TSS names, as far as they are not zero: `RSP0`, `IST1`; `ESP0`, `SP0`."""
     tss = view.tss.tss
-    if tss is None:
+    if tss is None or view.mode == "real":
         return {}
-    return {name: value for name, offset in _SLOTS if (value := slot(tss, offset))}
+    if isinstance(tss, Tss64):
+        return {name: value for name, offset in _SLOTS if (value := slot(tss, offset))}
+    return dict(TaskRows(view, view.tss, tss, None).linear_stacks())
 
 
-def _missing(tss: TssView, width: int) -> Rows:
-    if not tss.selector & ~3:
+def _missing(found: TssView, width: int) -> Rows:
+    if not found.selector & ~3:
         text = (
             "TR holds a null selector: no TSS has been loaded. An interrupt that changes rings has no stack to go to."
         )
-    elif tss.limit + 1 < Tss64.SIZE:
-        text = f"The TSS is too small: limit {tss.limit:#x}, and its {Tss64.SIZE} bytes need {Tss64.SIZE - 1:#x}."
+    elif found.limit + 1 < found.kind.SIZE:
+        size = found.kind.SIZE
+        text = f"The TSS is too small: limit {found.limit:#x}, and its {size} bytes need {size - 1:#x}."
     else:
-        text = f"The TSS is not mapped: no page at {tss.base:#x}."
+        text = f"The TSS is not mapped: no page at {found.base:#x}."
     return sentence(text, width, Role.WARNING)
 
 
@@ -92,7 +162,7 @@ def _users(view: View, name: str) -> str:
     users = [
         name_of_vector(view, vector)
         for vector, gate in enumerate(view.idt.gates)
-        if gate.present and gate.ist == number
+        if isinstance(gate, Gate64) and gate.present and gate.ist == number
     ]
     return f"← {' '.join(users)}" if users else ""
 
@@ -108,7 +178,7 @@ def _line(view: View, name: str, value: int, users: str, lit: Role | None, *, ch
         ),
         lit,
         changed,
-        value,
+        view.tss.selector,
     )
 
 
@@ -122,12 +192,10 @@ def _fold(lines: list[Line], zero: list[str]) -> None:
     zero.clear()
 
 
-def _io_map(view: View, tss: Tss64, old: Tss64 | None) -> Line:
+def _io_map(view: View, found: TssView, tss: Tss64 | Tss32, old: Tss64 | Tss32 | None) -> Line:
     base = tss.io_map_base
     changed = old is not None and old.io_map_base != base
-    what = "none" if base >= view.tss.limit else f"offset {base:#x}"
-    lit = touched(view, (view.tss.base + 102) & MASK64, 2)
-    value = Span(
-        f"{base:#x}: {what}" if base >= view.tss.limit else f"at {what}", Role.CHANGED if changed else Role.VALUE
-    )
-    return Line((Span("I/O map", Role.LABEL), value), lit, changed)
+    what = "none" if base >= found.limit else f"offset {base:#x}"
+    lit = touched(view, (found.base + 102) & MASK64, 2)
+    value = Span(f"{base:#x}: {what}" if base >= found.limit else f"at {what}", Role.CHANGED if changed else Role.VALUE)
+    return Line((Span("I/O map", Role.LABEL), value), lit, changed, found.selector)

@@ -11,6 +11,11 @@ NAMES = tuple(sorted(path.stem for path in SCENARIOS.glob("*.toml")))
 HALT = bytes.fromhex("fa f4")  # cli; hlt
 LOOP = bytes.fromhex("eb fe")
 
+FIVE_LEVELS = bytes.fromhex("0f011c2530800000 0f20e0 0d00100000 0f22e0 0f0b").ljust(0x30, b"\x90") + bytes.fromhex(
+    "ff0f 0090000000000000"
+)
+"""lidt [0x8030]; mov rax, cr4; or eax, CR4.LA57; mov cr4, rax; ud2: needs the IDT by way of five levels of tables."""
+
 GOOD = """\
 title = "Small"
 summary = "Two bytes."

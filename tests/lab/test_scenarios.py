@@ -14,7 +14,7 @@ from idtviz.lab.library import shipped
 from idtviz.lab.narration import accepts, narration, passed_lessons
 from idtviz.lab.run import run
 from idtviz.lab.session import LabSession
-from tests.lab.folders import GOOD, HALT, LOOP, NAMES, SCENARIOS, write
+from tests.lab.folders import FIVE_LEVELS, GOOD, HALT, LOOP, NAMES, SCENARIOS, write
 
 STI_HLT_LOOP = bytes.fromhex("fb f4 eb fd")
 
@@ -105,10 +105,10 @@ def test_a_machine_that_faults_for_ever_is_stopped(tmp_path):
 
 
 def test_what_the_machine_does_not_model_is_an_end_of_its_own(tmp_path):
-    session = LabSession.open(write(tmp_path, GOOD, bytes.fromhex("0f05")))
+    session = LabSession.open(write(tmp_path, GOOD, FIVE_LEVELS))
     end = run(session)
     assert end.reason == "unsupported"
-    assert "SYSCALL" in end.text
+    assert "only 4-level paging" in end.text
     assert not end.ok
 
 

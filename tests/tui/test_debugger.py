@@ -5,6 +5,7 @@ from textual.pilot import Pilot
 
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.session import Phase
+from idtviz.lab.library import shipped
 from idtviz.lab.session import LabSession
 from idtviz.tui.app import Gallery, IdtvizApp
 from idtviz.tui.debugger import DebuggerScreen
@@ -89,6 +90,25 @@ async def test_a_check_of_the_delivery_lights_the_gate_that_it_read() -> None:
         lit = [row for row in panel(app, "idt").rows if row.lit is not None]
         assert [row.key for row in lit] == [14]
         assert "check 2 of" in text_of(app, "delivery")
+
+
+async def test_a_panel_that_is_shown_on_a_small_screen_has_the_whole_width() -> None:
+    app = opened("page_fault")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go(pilot, "#PF")
+        await pilot.press("7")
+        await pilot.pause()
+        assert "RSP0    000000000010a000 kernel_stack_top" in text_of(app, "tss")
+
+
+async def test_enter_on_a_register_shows_the_page_walk_of_its_address() -> None:
+    app = opened("page_fault")
+    async with app.run_test(size=WIDE) as pilot:
+        await go(pilot, "#PF")
+        await pilot.press("3", *["down"] * 8, "enter")
+        await pilot.pause()
+        sheet = app.screen.query_one("#sheet", RowsPanel)
+        assert "4-level paging" in "".join(row.text for row in sheet.rows)
 
 
 async def test_the_double_fault_without_an_ist_ends_in_an_explained_shutdown() -> None:
@@ -213,7 +233,7 @@ async def test_the_gallery_lists_the_scenarios_and_enter_opens_one() -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(app.screen, DebuggerScreen)
-        assert screen_of(app).session.setup.name == "breakpoint.toml"
+        assert screen_of(app).session.setup.name == shipped()[0].path.name
 
 
 async def test_a_guest_that_spins_with_interrupts_off_can_be_paused() -> None:

@@ -14,6 +14,10 @@ MOMENTS = {
     "double_fault": "#DF+13",
     "double_fault_no_ist": "end",
     "keyboard": "irq1:9+17",
+    "protected_keyboard": "irq1:3+15",
+    "real_mode_ivt": "#DE+6",
+    "task_gate_double_fault": "#DF+16",
+    "boot_to_long_mode": "262",
 }
 Compare = Callable[..., bool]
 
@@ -46,6 +50,25 @@ def test_the_help_of_a_panel(snap_compare: Compare) -> None:
 
 def test_a_gate_bit_by_bit(snap_compare: Compare) -> None:
     assert snap_compare(app_at("page_fault", "#PF"), terminal_size=(120, 40), press=["5", "home", "enter"])
+
+
+def test_an_entry_of_the_vector_table_bit_by_bit(snap_compare: Compare) -> None:
+    assert snap_compare(app_at("real_mode_ivt", "#DE"), terminal_size=(120, 40), press=["5", "home", "enter"])
+
+
+def test_the_page_walk_of_an_address_of_32_bit_paging(snap_compare: Compare) -> None:
+    press = ["3", *["down"] * 4, "enter"]
+    assert snap_compare(app_at("task_gate_double_fault", "#PF"), terminal_size=(160, 48), press=press)
+
+
+@pytest.mark.parametrize("key", ["3", "4", "5", "7"])
+def test_panels_of_protected_mode_on_a_small_screen(key: str, snap_compare: Compare) -> None:
+    assert snap_compare(app_at("task_gate_double_fault", "#DF+16"), terminal_size=(80, 24), press=[key])
+
+
+@pytest.mark.parametrize("key", ["3", "4", "5", "6"])
+def test_panels_of_real_mode_on_a_small_screen(key: str, snap_compare: Compare) -> None:
+    assert snap_compare(app_at("real_mode_ivt", "irq1+7"), terminal_size=(80, 24), press=[key])
 
 
 def test_the_return_from_a_handler_is_stepped_like_the_way_in(snap_compare: Compare) -> None:

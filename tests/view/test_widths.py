@@ -86,7 +86,7 @@ def test_tables_full_of_anything_still_fit(some, width, numbers):
         idt=replace(view.idt, raw=raw, limit=4095),
         gdt=replace(view.gdt, raw=raw, limit=0xFFFF),
         registers=replace(view.registers, general=tuple(general)),
-        stack=replace(view.stack, start=2**64 - 1024, words=tuple(general), pointer=2**64 - 1000),
+        stack=replace(view.stack, start=2**64 - 1024, pieces=((2**64 - 1024, raw[:640]),), pointer=2**64 - 1000),
         screen=replace(view.screen, raw=raw[:4000]),
     )
     for module in PANELS:

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from idtviz.x86.tss import IST_OFFSETS, RSP_OFFSETS, Tss32, Tss64, ist_offset, rsp_offset
+from idtviz.x86.tss import IST_OFFSETS, RSP_OFFSETS, Tss16, Tss32, Tss64, ist_offset, rsp_offset
 
 
 def test_the_64_bit_tss_has_its_stack_pointers_where_figure_7_11_draws_them() -> None:
@@ -51,3 +51,13 @@ def test_the_32_bit_tss_has_its_registers_where_figure_7_2_draws_them() -> None:
     for number, name in enumerate(words, start=1):
         assert getattr(tss, name) == 0x1000 + number, name
     assert tss.trap is True
+
+
+def test_the_16_bit_tss_has_22_words_where_figure_7_10_draws_them() -> None:
+    raw = struct.pack("<22H", *range(1, 23))
+    tss = Tss16.decode(raw)
+    assert (tss.link, tss.sp0, tss.ss0, tss.sp1, tss.ss1, tss.sp2, tss.ss2) == (1, 2, 3, 4, 5, 6, 7)
+    assert (tss.ip, tss.flags) == (8, 9)
+    assert (tss.ax, tss.cx, tss.dx, tss.bx, tss.sp, tss.bp, tss.si, tss.di) == tuple(range(10, 18))
+    assert (tss.es, tss.cs, tss.ss, tss.ds, tss.ldt) == (18, 19, 20, 21, 22)
+    assert tss.encode() == raw

@@ -9,6 +9,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from idtviz.machine.pc import Machine
+from idtviz.x86.addresses import is_canonical
 
 TABLE_BYTES = 3 * 4096
 """PML4, PDPT and page directory at the top of RAM, for an image entered in long mode."""
@@ -66,8 +67,6 @@ def parse_elf(raw: bytes, mode: str | None = None) -> Image:
         raise ImageError(f"this is not a usable ELF file: {error}") from error
     if not found:
         raise ImageError("the ELF file has nothing to load (no PT_LOAD segment)")
-    if mode == "real" and entry > 0xFFFF:
-        raise ImageError(f"real mode enters with CS=0: the entry point {entry:#x} must lie below 0x10000")
     return Image(tuple(found), entry, elf.elfclass)
 
 
@@ -82,6 +81,16 @@ def load(machine: Machine, image: Image, mode: str) -> None:
                 f"the machine has {machine.memory.size:#x} bytes{kept}"
             )
         machine.memory.write(part.address, part.data)
+
+
+def entry_problem(entry: int, mode: str) -> str | None:
+    """Why no image can be entered at `entry` in `mode`; None: it can."""
+    if mode == "long":
+        return None if is_canonical(entry) else f"the entry point {entry:#x} is not canonical"
+    bits = 16 if mode == "real" else 32
+    if entry >> bits:
+        return f"the entry point {entry:#x} has more than {bits} bits; expected less to enter in {mode} mode"
+    return None
 
 
 def room(memory: int, mode: str) -> int:
