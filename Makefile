@@ -13,6 +13,8 @@ export PIP_ROOT_USER_ACTION := ignore
 help:
 	@echo "make run        open the debugger on the page fault scenario"
 	@echo "make test       linters, types, import floors, the kernels' bytes, and the tests"
+	@echo "make conformance CASES=20000"
+	@echo "                random cases against the Bochs CPU, and some against QEMU"
 	@echo "make bench      how fast it is, as ratios measured in one run"
 	@echo "make shots      draw the pictures in screenshots/ anew"
 	@echo "make scenarios  build the kernels in scenarios/ anew"
@@ -33,11 +35,21 @@ test: $(VENV)/.tested tools
 bench: $(VENV)/.tested
 	$(BIN)/python -m benchmarks
 
+# Random cases through idtviz, the real Bochs CPU and, where it is installed, QEMU: how many agree, by mode and row.
+CASES ?= 20000
+SEED  ?= 1
+QEMU  ?= 200
+
+conformance: $(VENV)/.tested
+	$(BIN)/python -m tests.conformance --cases $(CASES) --seed $(SEED) --qemu $(QEMU)
+
 shots: $(VENV)/.installed
 	$(BIN)/idtviz shot page_fault   --at '#PF+15'     -o screenshots/page_fault.svg
 	$(BIN)/idtviz shot breakpoint   --at '#BP:2+14'   -o screenshots/breakpoint.svg
 	$(BIN)/idtviz shot double_fault --at '#DF+13'     -o screenshots/double_fault.svg
 	$(BIN)/idtviz shot keyboard     --at 'irq1:9+17'  -o screenshots/keyboard.svg
+	$(BIN)/idtviz shot real_mode_ivt          --at '#DE+6'  -o screenshots/real_mode_ivt.svg
+	$(BIN)/idtviz shot task_gate_double_fault --at '#DF+13' -o screenshots/task_gate_double_fault.svg
 
 scenarios: tools
 	$(MAKE) -C scenarios
@@ -70,4 +82,4 @@ tools:
 	  echo "$$tool is missing: the kernels in scenarios/ are built with gcc and binutils" \
 	    "(Debian, Ubuntu: apt-get install gcc)." >&2; exit 1; }; done
 
-.PHONY: help run test bench shots scenarios clean tools
+.PHONY: help run test bench conformance shots scenarios clean tools

@@ -17,7 +17,7 @@ from idtviz.machine.delivery.event import (
 from idtviz.machine.memory import LinearMemory
 from idtviz.machine.registers import Registers
 from idtviz.machine.trap import Trap, TrapKind
-from idtviz.x86.addresses import MASK64
+from idtviz.x86.addresses import MASK64, is_canonical
 
 
 def event_of(trap: Trap, at: Registers, memory: LinearMemory) -> Event:
@@ -39,7 +39,12 @@ def event_of(trap: Trap, at: Registers, memory: LinearMemory) -> Event:
 
 
 def note_on(event: Event, at: Registers, memory: LinearMemory) -> str | None:
-    """What a person should know about a #UD: that it is the emulator's and not the program's fault."""
+    """What a person should know about an exception: where it is the emulator's doing, or another processor's way."""
+    if event.vector == GENERAL_PROTECTION and at.mode == "long" and not is_canonical(at.rip):
+        return (
+            f"a branch has gone to {at.rip:#x}, which is not canonical: #GP comes at the fetch, as on AMD's processors; "
+            "Intel's raise it at the branch"
+        )
     if event.vector != UNDEFINED_OPCODE or event.source is not Source.EXCEPTION:
         return None
     text = operands.not_implemented(instructions.fetch(at, memory), at)

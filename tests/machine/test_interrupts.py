@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from idtviz.machine.delivery.event import Source
 from tests.machine.bare import EOI_AND_RETURN, LOOP, RETURN, Watched, bare, remap, start_timer
-from tests.oracle.long_mode import CODE, IF, KERNEL_DATA, STACK, LongModeWorld
+from tests.oracle.long_mode import CODE, IF, KERNEL_DATA, STACK, TF, LongModeWorld, handler
 
 WAYS = ("step_to", "run_to")
 IRQ1, IRQ5 = 0x21, 0x25
@@ -134,3 +136,20 @@ def test_an_irq_that_is_raised_from_outside_falls_when_it_is_acknowledged() -> N
     assert watched.vectors == [IRQ5]
     edges = [(event.line, event.level) for event in watched.events if type(event).__name__ == "LineChanged"]
     assert edges[-1] == (5, False)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_trap_goes_before_an_nmi_and_an_nmi_before_an_interrupt(way: str) -> None:
+    # All three are there at the boundary behind the first NOP; IF stays set through trap gates (SDM 3A table 6-2).
+    world = LongModeWorld(code=NOPS, rflags=0x2 | IF | TF).with_gate(1, type=0xF).with_gate(2, type=0xF)
+    watched = remap(bare(world), unmasked=1 << 5)
+    machine = watched.machine
+    machine.cpu.load(replace(machine.cpu.registers(), interrupt_shadow=True))
+    machine.raise_nmi()
+    machine.raise_irq(5)
+    getattr(watched, way)(1)
+    while machine.activity is not None or len(watched.deliveries) < 3:
+        machine.micro_step()
+    assert watched.vectors == [1, 2, IRQ5]
+    assert [one.instruction for one in watched.deliveries] == [1, 1, 1]
+    assert [one.event.rip for one in watched.deliveries] == [CODE + 1, handler(1), handler(2)]

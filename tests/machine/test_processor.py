@@ -229,3 +229,13 @@ def test_an_address_space_that_the_guest_changes_by_cr3_is_the_one_that_delivery
     watched.run_to(10)
     assert watched.vectors == [3]
     assert watched.machine.cpu.rip == HIGH_HALF + CODE + 8
+
+
+def test_a_branch_to_an_address_that_is_not_canonical_faults_at_the_target_and_says_so() -> None:
+    for way in WAYS:
+        watched = bare(LongModeWorld(code=b"\x90\xff\xe0", registers={"rax": NON_CANONICAL}))
+        getattr(watched, way)(4)
+        assert [(one.event.vector, one.event.error_code, one.event.rip) for one in watched.deliveries] == [
+            (13, 0, NON_CANONICAL)
+        ]
+        assert any("not canonical" in event.text for event in watched.events if isinstance(event, Noted))
