@@ -119,10 +119,6 @@ class RegisterFile:
         value: int = self._state.cr[3]
         return value
 
-    def note_single_step(self) -> None:
-        """DR6 of the #DB that TF raises behind an instruction (SDM 3B 17.2.3)."""
-        self._exception.dr[6] |= _SINGLE_STEP
-
     def retire(self, length: int) -> None:
         """An instruction of `length` bytes that idtviz performed has completed: RIP moves, RF and the shadow end."""
         state = self._state
@@ -251,7 +247,6 @@ def _paging(registers: Registers) -> tuple[int, ...]:
 
 _EFER = 0xC0000080
 _TSC_AUX = 0xC0000103
-_SINGLE_STEP = 1 << 14  # DR6.BS
 _DIGESTED_MSRS = (
     *(0x174, 0x175, 0x176, 0x277),  # SYSENTER_CS, _ESP, _EIP, PAT
     *(0xC0000081, 0xC0000082, 0xC0000083, 0xC0000084),  # STAR, LSTAR, CSTAR, FMASK

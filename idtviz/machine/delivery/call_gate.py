@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 from idtviz.machine.delivery import rules
 from idtviz.machine.delivery.event import GENERAL_PROTECTION, INVALID_TSS, NOT_PRESENT, STACK_FAULT, Fault
@@ -12,6 +11,7 @@ from idtviz.machine.delivery.pushing import PushedWords
 from idtviz.machine.delivery.returning import POINTER_NAMES
 from idtviz.machine.delivery.segments import compare, descriptor_table, mark_accessed, segment
 from idtviz.machine.delivery.stack import Stack, stack_of
+from idtviz.machine.delivery.transfer import FarTransfer
 from idtviz.machine.registers import Segment
 from idtviz.x86 import control
 from idtviz.x86.addresses import MASK64, is_canonical
@@ -20,9 +20,6 @@ from idtviz.x86.error_codes import selector_error
 from idtviz.x86.gates import Gate32, Gate64
 from idtviz.x86.selectors import Selector
 from idtviz.x86.tss import rsp_offset
-
-if TYPE_CHECKING:
-    from idtviz.machine.delivery.far import FarTransfer
 
 _TSS_16_TYPES = (0x1, 0x3)
 _PARAMETERS = 0x1F

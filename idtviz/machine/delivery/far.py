@@ -12,16 +12,16 @@ from idtviz.machine.delivery.paragraphs import paragraph
 from idtviz.machine.delivery.procedure import Step, Steps
 from idtviz.machine.delivery.pushing import PushedWords
 from idtviz.machine.delivery.returning import POINTER_NAMES, is_64_bit
-from idtviz.machine.delivery.segments import compare, descriptor_table, mark_accessed, segment
+from idtviz.machine.delivery.segments import compare, descriptor_table, segment
 from idtviz.machine.delivery.stack import stack_of
 from idtviz.machine.delivery.task import NewTask, SwitchKind, TaskSwitch, check_task, find_task
-from idtviz.machine.delivery.transfer import Transfer
+from idtviz.machine.delivery.transfer import FarTransfer, Transfer
 from idtviz.machine.far_instructions import FarInstruction, Kind, MemoryPointer
 from idtviz.machine.memory import LinearMemory
 from idtviz.machine.registers import Registers
 from idtviz.machine.segmentation import contains, is_readable
 from idtviz.x86 import control, flags
-from idtviz.x86.addresses import MASK32, MASK64, is_canonical
+from idtviz.x86.addresses import MASK32, MASK64
 from idtviz.x86.descriptors import SegmentDescriptor
 from idtviz.x86.error_codes import selector_error
 from idtviz.x86.gates import TASK_GATE, Gate32
@@ -31,11 +31,8 @@ _CALL_GATE_16, _CALL_GATE = 0x4, 0xC
 _TASK_STATE_SEGMENTS = (0x1, 0x3, 0x9, 0xB)
 
 
-class FarTransfer(Transfer):
-    """CALL or JMP to another code segment: directly, through a call gate, or to another task."""
-
-    pushes = False
-    """Whether a return address is left: CALL."""
+class _CallOrJump(FarTransfer):
+    """To another code segment: directly, through a call gate, or to another task."""
 
     def perform(self) -> Steps:
         selector, offset = yield from self._far_pointer()
@@ -182,35 +179,14 @@ class FarTransfer(Transfer):
         eflags = self.before.rflags & ~flags.RF
         yield from TaskSwitch(self, kind, task, rip=self.end, eflags=eflags).perform()
 
-    # For call gates too
 
-    def check_address(self, code: SegmentDescriptor, offset: int) -> Step:
-        """The check of the address gone to."""
-        if is_64_bit(self.before, code):
-            holds, bound = is_canonical(offset), "canonical"
-        else:
-            holds, bound = offset <= code.byte_limit, f"within the limit {code.byte_limit:#x}"
-        lost = Fault(GENERAL_PROTECTION, 0)
-        return self.check(rules.FAR_ADDRESS, holds, f"address gone to {bound}", f"{offset:#x}", lost)
-
-    def load_code(self, selector: Selector, code: SegmentDescriptor, address: int, cpl: int | None = None) -> Step:
-        """The step in which CS is loaded."""
-        cpl = self.before.cpl if cpl is None else cpl
-        mark_accessed(self, rules.FAR_LOAD, "load CS", code, address)
-        return self.did(rules.FAR_LOAD, "load CS", f"{selector.value & ~3 | cpl:#x}, ring {cpl}")
-
-    def enter(self, after: Registers) -> Step:
-        """The last step."""
-        return self.did(rules.FAR_ENTER, f"CS:RIP ← {after.cs.selector:#x}:{after.rip:#x}", f"ring {after.cpl}")
-
-
-class FarCall(FarTransfer):
+class FarCall(_CallOrJump):
     """CALL far."""
 
     pushes = True
 
 
-class FarJump(FarTransfer):
+class FarJump(_CallOrJump):
     """JMP far."""
 
 
