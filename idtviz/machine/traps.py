@@ -42,8 +42,8 @@ def note_on(event: Event, at: Registers, memory: LinearMemory) -> str | None:
     """What a person should know about an exception: where it is the emulator's doing, or another processor's way."""
     if event.vector == GENERAL_PROTECTION and at.mode == "long" and not is_canonical(at.rip):
         return (
-            f"a branch has gone to {at.rip:#x}, which is not canonical: #GP comes at the fetch, as on AMD's processors; "
-            "Intel's raise it at the branch"
+            f"a branch has gone to {at.rip:#x}, which is not canonical: #GP comes at the fetch, as on AMD's "
+            "processors; Intel's raise it at the branch"
         )
     if event.vector != UNDEFINED_OPCODE or event.source is not Source.EXCEPTION:
         return None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from idtviz.machine.delivery import rules
-from idtviz.machine.delivery.delivery import Delivery, Located
+from idtviz.machine.delivery.delivery import Located
 from idtviz.machine.delivery.event import GENERAL_PROTECTION, INVALID_TSS, NOT_PRESENT, STACK_FAULT, Fault
+from idtviz.machine.delivery.gated import GatedDelivery
 from idtviz.machine.delivery.procedure import Steps
-from idtviz.machine.delivery.segments import compare, descriptor_table, mark_accessed, segment
+from idtviz.machine.delivery.segments import compare, mark_accessed, segment
 from idtviz.machine.registers import RSP, Segment
 from idtviz.x86 import flags
 from idtviz.x86.addresses import MASK64, is_canonical
-from idtviz.x86.descriptors import SegmentDescriptor
 from idtviz.x86.error_codes import idt_error, selector_error
 from idtviz.x86.frames import InterruptFrame
 from idtviz.x86.gates import Gate64
@@ -20,7 +20,7 @@ from idtviz.x86.selectors import Selector
 from idtviz.x86.tss import ist_offset, rsp_offset
 
 
-class LongDelivery(Delivery):
+class LongDelivery(GatedDelivery):
     """Through a 16-byte gate to a handler in 64-bit mode."""
 
     def perform(self) -> Steps:
@@ -45,47 +45,20 @@ class LongDelivery(Delivery):
         right = gate.kind in ("interrupt", "trap")
         found = f"S={int(gate.s)} type {gate.type:#x} {gate.kind}"
         yield self.check(rules.GATE_TYPE, right, "64-bit interrupt or trap gate, S=0", found, wrong)
-        if not event.external:
-            dpl = gate.dpl
-            what = f"software may use it: gate DPL {dpl} ≥ CPL {at.cpl}"
-            yield self.check(rules.GATE_DPL, dpl >= at.cpl, what, compare(dpl, "≥", at.cpl), wrong)
-        absent = Fault(NOT_PRESENT, entry)
-        yield self.check(rules.GATE_PRESENT, gate.present, "gate present", f"P={int(gate.present)}", absent)
+        yield from self.check_use(gate)
 
     def _find_code_segment(self) -> Steps:
-        at = self.before
         assert isinstance(self.gate, Gate64)
         selector = Selector(self.gate.selector)
+        found = yield from self.find_code(selector)
         error = selector_error(selector.value, self.ext)
         wrong = Fault(GENERAL_PROTECTION, error)
-        null = Fault(GENERAL_PROTECTION, int(self.ext))
-        yield self.check(rules.SELECTOR_NULL, not selector.null, "selector not null", f"{selector.value:#x}", null)
-        base, limit, name = descriptor_table(at, selector)
-        last = selector.offset + 7
-        value = "the LDTR is null" if limit is None else compare(last, "≤", limit)
-        inside = limit is not None and last <= limit
-        yield self.check(rules.SELECTOR_LIMIT, inside, f"selector within the {name}", value, wrong)
-        self.descriptor_address = (base + selector.offset) & MASK64
-        what = f"{name}[{selector.index}] read"
-        self.descriptor = found = SegmentDescriptor(self.read(rules.DESCRIPTOR_READ, what, self.descriptor_address, 8))
-        yield self.did(rules.DESCRIPTOR_READ, what, f"8 B @{self.descriptor_address:x}")
-        yield self.check(rules.DESCRIPTOR_CODE, found.is_code, "code segment", found.kind, wrong)
-        dpl = found.dpl
-        inner = dpl <= at.cpl
-        what = f"DPL {dpl} ≤ CPL {at.cpl}" + (f" → enter ring {self.new_cpl}" if inner else "")
-        yield self.check(rules.DESCRIPTOR_DPL, inner, what, compare(dpl, "≤", at.cpl), wrong)
         long, wide = found.l, found.db
         bits = f"L={int(long)} D={int(wide)}"
         yield self.check(rules.DESCRIPTOR_LONG, long and not wide, "64-bit code: L=1 D=0", bits, wrong)
         absent = Fault(NOT_PRESENT, error)
         present = f"P={int(found.present)}"
         yield self.check(rules.DESCRIPTOR_PRESENT, found.present, "code segment present", present, absent)
-
-    @property
-    def new_cpl(self) -> int:
-        """The handler's ring: that of its segment, or the present one for a conforming segment."""
-        assert self.descriptor is not None
-        return self.before.cpl if self.descriptor.conforming else self.descriptor.dpl
 
     def _find_stack(self) -> Steps:
         at = self.before

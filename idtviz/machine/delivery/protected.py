@@ -6,8 +6,9 @@ from collections.abc import Generator
 from dataclasses import replace
 
 from idtviz.machine.delivery import rules
-from idtviz.machine.delivery.delivery import Delivery, Located
+from idtviz.machine.delivery.delivery import Located
 from idtviz.machine.delivery.event import GENERAL_PROTECTION, INVALID_TSS, NOT_PRESENT, STACK_FAULT, Event, Fault
+from idtviz.machine.delivery.gated import GatedDelivery
 from idtviz.machine.delivery.procedure import Step, Steps
 from idtviz.machine.delivery.pushing import PushedWords
 from idtviz.machine.delivery.rules import Rule
@@ -25,7 +26,7 @@ from idtviz.x86.gates import INTERRUPT_GATE, INTERRUPT_GATE_16, TASK_GATE, TRAP_
 from idtviz.x86.selectors import Selector
 
 
-class ProtectedDelivery(Delivery):
+class ProtectedDelivery(GatedDelivery):
     """Through an 8-byte gate to a handler of protected mode, or to another task."""
 
     def __init__(self, event: Event, before: Registers, memory: LinearMemory) -> None:
@@ -59,12 +60,7 @@ class ProtectedDelivery(Delivery):
         right = not gate.s and gate.type in _GATES
         found = f"S={int(gate.s)} type {gate.type:#x} {gate.kind}"
         yield self.check(rules.GATE_TYPE, right, "interrupt, trap or task gate, S=0", found, wrong)
-        if not event.external:
-            dpl = gate.dpl
-            what = f"software may use it: gate DPL {dpl} ≥ CPL {at.cpl}"
-            yield self.check(rules.GATE_DPL, dpl >= at.cpl, what, compare(dpl, "≥", at.cpl), wrong)
-        absent = Fault(NOT_PRESENT, entry)
-        yield self.check(rules.GATE_PRESENT, gate.present, "gate present", f"P={int(gate.present)}", absent)
+        yield from self.check_use(gate)
         return gate
 
     def _switch_tasks(self, gate: Gate32) -> Steps:
@@ -80,26 +76,11 @@ class ProtectedDelivery(Delivery):
         yield from switch.enter()
 
     def _find_code_segment(self, gate: Gate32) -> Steps:
-        at = self.before
         selector = Selector(gate.selector)
+        found = yield from self.find_code(selector)
         error = selector_error(selector.value, self.ext)
         wrong = Fault(GENERAL_PROTECTION, error)
-        null = Fault(GENERAL_PROTECTION, int(self.ext))
-        yield self.check(rules.SELECTOR_NULL, not selector.null, "selector not null", f"{selector.value:#x}", null)
-        base, limit, name = descriptor_table(at, selector)
-        last = selector.offset + 7
-        value = "the LDTR is null" if limit is None else compare(last, "≤", limit)
-        inside = limit is not None and last <= limit
-        yield self.check(rules.SELECTOR_LIMIT, inside, f"selector within the {name}", value, wrong)
-        self.descriptor_address = base + selector.offset & MASK32
-        what = f"{name}[{selector.index}] read"
-        self.descriptor = found = SegmentDescriptor(self.read(rules.DESCRIPTOR_READ, what, self.descriptor_address, 8))
-        yield self.did(rules.DESCRIPTOR_READ, what, f"8 B @{self.descriptor_address:x}")
-        yield self.check(rules.DESCRIPTOR_CODE, found.is_code, "code segment", found.kind, wrong)
         dpl = found.dpl
-        inner = dpl <= at.cpl
-        what = f"DPL {dpl} ≤ CPL {at.cpl}" + (f" → enter ring {self.new_cpl}" if inner else "")
-        yield self.check(rules.DESCRIPTOR_DPL, inner, what, compare(dpl, "≤", at.cpl), wrong)
         absent = Fault(NOT_PRESENT, error)
         present = f"P={int(found.present)}"
         yield self.check(rules.DESCRIPTOR_PRESENT, found.present, "code segment present", present, absent)
@@ -113,12 +94,6 @@ class ProtectedDelivery(Delivery):
     def is_virtual(self) -> bool:
         """Whether virtual-8086 mode is left."""
         return self.before.mode == "vm86"
-
-    @property
-    def new_cpl(self) -> int:
-        """The handler's ring: that of its segment, or the present one for a conforming segment."""
-        assert self.descriptor is not None
-        return self.before.cpl if self.descriptor.conforming else self.descriptor.dpl
 
     def _find_stack(self) -> Steps:
         at, cpl = self.before, self.new_cpl
