@@ -6,7 +6,7 @@ import ctypes
 import mmap
 from collections.abc import Callable
 
-from idtviz.machine.registers import Registers
+from idtviz.machine.registers import PagingRegisters, Registers
 from idtviz.machine.unsupported import UnsupportedError
 from idtviz.x86 import paging
 from idtviz.x86.addresses import MASK32, MASK64, is_canonical
@@ -79,7 +79,7 @@ class LinearMemory:
     `Cpu.forget_code`.
     """
 
-    def __init__(self, memory: Memory, registers: Registers) -> None:
+    def __init__(self, memory: Memory, registers: Registers | PagingRegisters) -> None:
         self._memory = memory
         self._registers = registers
         self._translations: dict[tuple[int, bool, bool], int] = {}

@@ -28,6 +28,7 @@ from idtviz.machine.io_permission import permission
 from idtviz.machine.memory import PAGE, AccessFault, LinearMemory, Memory
 from idtviz.machine.operands import operands_of
 from idtviz.machine.ports import Ports
+from idtviz.machine.regime import CHANGES
 from idtviz.machine.registers import Registers
 from idtviz.machine.schedule import Schedule, Wait
 from idtviz.machine.scrutiny import Scrutiny
@@ -154,7 +155,7 @@ class Processor:
         completed = self._run(1, guarded=False)
         self._scrutiny.relax()
         if found is not None and completed:
-            self.cpu.changed = True
+            self.cpu.changed |= bool(found.kind & CHANGES)
             self.pending_debug |= hits
         return self.cpu.trap is not None and self._trapped(self.cpu.trap)
 

@@ -16,6 +16,8 @@ from idtviz.x86 import control, flags
 
 FLAT_LIMIT = 0xFFFFFFFF
 
+CHANGES = Kind.SEGMENT_LOAD | Kind.CONTROL | Kind.DEBUG_REGISTER | Kind.FLAGS
+"""Kinds of instructions that run on the engine and behind which another regime may hold."""
 _ALWAYS = Kind.FAR | Kind.CONTROL | Kind.DEBUG_REGISTER | Kind.ALIGNED
 
 

@@ -10,7 +10,7 @@ from unicorn import x86_const
 from idtviz.machine import layout
 from idtviz.machine.delivery.system_call import SystemCallMsrs
 from idtviz.machine.engine import Engine
-from idtviz.machine.registers import Registers, Segment, Table
+from idtviz.machine.registers import PagingRegisters, Registers, Segment, Table
 from idtviz.x86 import control, flags
 from idtviz.x86.addresses import MASK64
 
@@ -113,6 +113,17 @@ class RegisterFile:
             sysenter_esp=read(0x175),
             sysenter_eip=read(0x176),
         )
+
+    def paging_registers(self) -> PagingRegisters:
+        """The registers that decide how a linear address is translated."""
+        state = self._state
+        cr = state.cr
+        return PagingRegisters(cr[0], cr[3], cr[4], state.efer)
+
+    def code_base(self) -> int:
+        """What is added to RIP: 64-bit mode takes the base of CS as 0 (SDM 3A 3.2.4)."""
+        base: int = 0 if self._state.hflags & CS64 else self._state.segs[1].base
+        return base
 
     @property
     def cr3(self) -> int:

@@ -53,6 +53,16 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class PagingRegisters:
+    """The registers that decide how a linear address is translated (SDM 3A 4.1.1)."""
+
+    cr0: int
+    cr3: int
+    cr4: int
+    efer: int
+
+
+@dataclass(frozen=True, slots=True)
 class Registers:
     """Every register that decides an interrupt delivery or that a person wants to see.
 

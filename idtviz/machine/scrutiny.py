@@ -17,7 +17,7 @@ from idtviz.machine.memory import LinearMemory, Memory
 from idtviz.machine.regime import FLAT_LIMIT, Regime, regime_of
 from idtviz.machine.registers import Registers
 
-_CALM = 32  # instructions in a row that wanted no look, after which it goes on at full speed
+_CALM = 4  # instructions in a row that wanted no look, after which it goes on at full speed
 _FEW = 8  # blocks that are dropped one by one; for more it is quicker to drop all translations
 
 
@@ -92,16 +92,16 @@ class Scrutiny:
     def _is_safe(self, linear: int, size: int) -> bool:
         """Whether the block that has just been translated may run at full speed."""
         regime = self._regime
-        registers = self._cpu.registers()
-        raw = LinearMemory(self._memory, registers).peek(linear, size)
+        paging = self._cpu.paging_registers()
+        raw = LinearMemory(self._memory, paging).peek(linear, size)
         if raw is not None and not self._meets_breakpoint(linear, size):
             plain = not (regime.segments or regime.breakpoints or regime.alignment or regime.code_limit != FLAT_LIMIT)
             found = _suspects(raw, regime) if plain else _all(raw, regime.bits)
-            offset = linear - (0 if registers.mode == "long" else registers.cs.base)
+            offset = linear - self._cpu.code_base()
             if not any(item is None or regime.wants(item, offset + at) for at, item in found):
                 return True
-        if self._unsafe_in != registers.cr3:
-            self._unsafe_in = registers.cr3 if not self._unsafe else -1
+        if self._unsafe_in != paging.cr3:
+            self._unsafe_in = paging.cr3 if not self._unsafe else -1
         self._unsafe.append((linear, size))
         return False
 
