@@ -63,6 +63,7 @@ class Traveller:
         """Told of each event when it happens for the first time."""
         self.machine = setup.build()
         self.machine.on_event = self._record
+        self._processor = self.machine.processor  # asked for at each step
         self._progress = Progress(START, 0)
         self._recording = Recording(setup.inputs)
         self._pause = threading.Event()
@@ -98,10 +99,10 @@ class Traveller:
         self._arrive()
 
     def _one_boundary(self) -> None:
-        machine = self.machine
+        machine, processor = self.machine, self._processor
         machine.micro_step()
         self._arrive()
-        while machine.activity is not None or (machine.halted and not machine.stuck):
+        while processor.activity is not None or (processor.halted and not machine.stuck):
             self._guard_endless()
             machine.micro_step()
             self._arrive()
@@ -135,8 +136,7 @@ class Traveller:
 
     def _arrive(self) -> None:
         """At a moment reached for the first time: record it. At any other: apply the inputs recorded there."""
-        machine = self.machine
-        at = Moment(machine.clock.instructions, machine.step)
+        at = Moment(self.machine.clock.instructions, self._processor.step)
         frontier = self._recording.frontier
         if at.instruction > frontier.instruction or at > frontier:
             self._discover(at)
@@ -146,13 +146,13 @@ class Traveller:
 
     def _offer(self, at: Moment) -> None:
         """A checkpoint can stand here, unless a procedure is under way, or has just ended and is still to be seen."""
-        machine = self.machine
-        if machine.activity is None and machine.finished is None and not self._ahead:
+        processor = self._processor
+        if processor.activity is None and processor.finished is None and not self._ahead:
             self._history.offer(at)
 
     def _discover(self, at: Moment) -> None:
         machine, recording = self.machine, self._recording
-        activity = machine.activity
+        activity = self._processor.activity
         recording.reach(at, machine.cpu.cpl, boundary=activity is None and not machine.halted)
         if isinstance(activity, Delivery):
             recording.recognise(Moment(at.instruction, at.step - len(activity.steps)), activity.event)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
+from idtviz.machine import instructions
 from idtviz.machine.decoding import Decoded, Kind
 from idtviz.machine.delivery.event import ALIGNMENT_CHECK, GENERAL_PROTECTION, STACK_FAULT, Fault
+from idtviz.machine.io_permission import permission
 from idtviz.machine.memory import AccessFault, LinearMemory
 from idtviz.machine.operands import Operand, operands_of
 from idtviz.machine.regime import FLAT_LIMIT, Breakpoint, Regime, is_allowed
@@ -60,13 +62,33 @@ def _touch(operands: list[Operand], memory: LinearMemory, *, user: bool) -> bool
     return True
 
 
-def hits(breakpoints: tuple[Breakpoint, ...], operands: Iterable[Operand]) -> int:
-    """Bits B0-B3 of DR6 for the data breakpoints that these accesses meet (SDM 3B 17.2.4)."""
-    watched = [point for point in breakpoints if point.kind in (Breakpoint.WRITE, Breakpoint.ACCESS)]
+def port_fault(at: Registers, memory: LinearMemory, note: Callable[[str, int, str], None]) -> Fault | None:
+    """#GP where an I/O instruction may not touch its port, with a note that says why; or #PF of the bitmap's page."""
+    port, size = instructions.port_of(instructions.fetch(at, memory), at)
+    try:
+        answer = permission(at, memory, port, size)
+    except AccessFault as fault:
+        return Fault(fault.vector, fault.error_code, fault.linear)
+    if answer.granted:
+        return None
+    note("io", at.rip, f"port {port:#x} is refused: {answer.why}")
+    return Fault(GENERAL_PROTECTION, 0)
+
+
+def hits(found: Decoded, at: Registers, breakpoints: tuple[Breakpoint, ...], memory: LinearMemory) -> int:
+    """Bits B0-B3 of DR6 for the data and I/O breakpoints that the instruction will meet (SDM 3B 17.2.4)."""
+    if not breakpoints:
+        return 0
     met = 0
-    for operand in operands if watched else ():
-        for point in watched:
-            if (operand.write or point.kind == Breakpoint.ACCESS) and point.covers(operand.address, operand.size):
+    for operand in operands_of(found, at):
+        for point in breakpoints:
+            watched = point.kind == Breakpoint.ACCESS or (operand.write and point.kind == Breakpoint.WRITE)
+            if watched and point.covers(operand.address, operand.size):
+                met |= 1 << point.number
+    if Kind.PORT in found.kind:
+        port, size = instructions.port_of(instructions.fetch(at, memory), at)
+        for point in breakpoints:
+            if point.kind == Breakpoint.PORT and point.covers(port, size):
                 met |= 1 << point.number
     return met
 
@@ -80,11 +102,6 @@ def instruction_hits(breakpoints: tuple[Breakpoint, ...], at: Registers) -> int:
         for point in breakpoints
         if point.kind == Breakpoint.EXECUTE and point.address == at.linear_rip
     )
-
-
-def port_hits(breakpoints: tuple[Breakpoint, ...], port: int, size: int) -> int:
-    """Bits B0-B3 of DR6 for the I/O breakpoints that an access of `size` bytes at `port` meets (SDM 3B 17.2.4)."""
-    return sum(1 << point.number for point in breakpoints if point.kind == Breakpoint.PORT and point.covers(port, size))
 
 
 def _allows(segment: Segment, operand: Operand, *, protected: bool) -> bool:

@@ -185,6 +185,11 @@ class Cpu(RegisterFile):
             return begun if trap.vector == _DEBUG else begun - 1
         return begun - 1 if self._stopped_after is None else self._stopped_after
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether something ended the last `run` before its count did: a trap, a breakpoint, a request."""
+        return self._trap is not None or self._stopped_after is not None
+
     def request_stop(self) -> None:
         """From a port access: end the run behind the instruction that made it."""
         self._stopped_after = self._counter.value

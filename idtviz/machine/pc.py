@@ -57,9 +57,9 @@ class Machine:
         self._schedule = Schedule(self.clock, self.board)
         self._ports = Ports(self.board, self.clock, self._schedule, lambda: self.cpu.begun)
         self.cpu = Cpu(self.memory, self._ports.read, self._ports.write)
-        self._processor = Processor(self.cpu, self.memory, self.board, self.clock, self._schedule, self._ports)
-        self._processor.tell = self._happened
-        self._processor.note = self._note
+        self.processor = Processor(self.cpu, self.memory, self.board, self.clock, self._schedule, self._ports)
+        self.processor.tell = self._happened
+        self.processor.note = self._note
         self.on_event: Callable[[Happened], None] = _ignore
         """Told of everything that happens, at the moment that it happens."""
         self.events = 0
@@ -76,48 +76,48 @@ class Machine:
     @property
     def step(self) -> int:
         """Delivery steps performed since the last instruction completed."""
-        return self._processor.step
+        return self.processor.step
 
     @property
     def activity(self) -> Activity | None:
         """The delivery, return, transfer or wait that is under way between two steps."""
-        return self._processor.activity
+        return self.processor.activity
 
     @activity.setter
     def activity(self, value: Activity | None) -> None:
-        self._processor.activity = value
+        self.processor.activity = value
 
     @property
     def finished(self) -> Finished | None:
         """The delivery, return or transfer that ended with the step just performed."""
-        return self._processor.finished
+        return self.processor.finished
 
     @property
     def halted(self) -> bool:
         """The processor stands in HLT."""
-        return self._processor.halted
+        return self.processor.halted
 
     @property
     def shut_down(self) -> bool:
         """The processor has shut down: a fault came while #DF was being delivered."""
-        return self._processor.shut_down
+        return self.processor.shut_down
 
     @property
     def live(self) -> tuple[Live, ...]:
         """The handlers that have been entered and not left, outermost first."""
-        return self._processor.handlers.live
+        return self.processor.handlers.live
 
     @property
     def work(self) -> int:
         """Delivery steps performed and ports accessed, in time or again in replay: what no speed makes quicker."""
-        return self._processor.steps + self._ports.accesses
+        return self.processor.steps + self._ports.accesses
 
     @property
     def stuck(self) -> bool:
         """Whether nothing can happen any more without input: shut down, or halted with nothing to end the HLT."""
         if self.shut_down:
             return True
-        if not self.halted or self.activity is not None or self._processor.inputs.wakes:
+        if not self.halted or self.activity is not None or self.processor.inputs.wakes:
             return False
         return not (self.cpu.interrupts_enabled and self._schedule.may_interrupt)
 
@@ -130,7 +130,7 @@ class Machine:
         digest = hashlib.blake2b(digest_size=16)
         self.cpu.digest_into(digest.update)
         digest.update(self.memory.view)
-        processor = self._processor
+        processor = self.processor
         waiting = processor.inputs.state, processor.pending_debug
         rest = (self.board.snapshot(), self.clock.idle, self.halted, self.shut_down, waiting)
         digest.update(repr(rest).encode())
@@ -150,7 +150,7 @@ class Machine:
 
     def micro_step(self) -> None:
         """One delivery step; or one instruction, when nothing is being delivered and it raises nothing."""
-        processor = self._processor
+        processor = self.processor
         if processor.activity is None:
             if (processor.halted or processor.shut_down) and self.stuck:
                 return
@@ -163,7 +163,7 @@ class Machine:
 
         A procedure that has begun stands in `activity` with none of its steps performed.
         """
-        clock, processor = self.clock, self._processor
+        clock, processor = self.clock, self.processor
         while processor.activity is None and not (processor.halted or processor.shut_down):
             if clock.instructions >= until:
                 return
@@ -189,12 +189,12 @@ class Machine:
 
     def raise_irq(self, line: int) -> None:
         """Raise a line, as a device with a pending request does; it falls when the processor acknowledges it."""
-        self._processor.inputs.raise_irq(line)
+        self.processor.inputs.raise_irq(line)
         self._schedule.refresh()
 
     def raise_nmi(self) -> None:
         """Signal a non-maskable interrupt."""
-        self._processor.inputs.raise_nmi()
+        self.processor.inputs.raise_nmi()
 
     def type_scancodes(self, codes: bytes) -> int:
         """Press and release keys; returns how many bytes the keyboard took."""
@@ -218,7 +218,7 @@ class Machine:
             chips=self.board.snapshot(),
             instructions=self.clock.instructions,
             idle=self.clock.idle,
-            processor=self._processor.state,
+            processor=self.processor.state,
             vain=self._schedule.vain,
             events=self.events,
             noted=self._noted,
@@ -229,7 +229,7 @@ class Machine:
         self.cpu.restore(state.cpu)
         self.board.restore(state.chips)
         self.clock.instructions, self.clock.idle = state.instructions, state.idle
-        self._processor.state = state.processor
+        self.processor.state = state.processor
         self._schedule.vain = state.vain
         self.events = state.events
         self._noted = state.noted

@@ -14,9 +14,9 @@ from idtviz.machine import close_look, debug_registers, far_instructions, instru
 from idtviz.machine.board import Board
 from idtviz.machine.clock import Clock
 from idtviz.machine.cpu import Cpu
-from idtviz.machine.decoding import Decoded, Kind
+from idtviz.machine.decoding import Decoded, Kind, code_bits, decode
 from idtviz.machine.delivery.delivery import Delivery
-from idtviz.machine.delivery.event import DEBUG, GENERAL_PROTECTION, Event, Fault, Source, after_fault, exception
+from idtviz.machine.delivery.event import DEBUG, Event, Fault, Source, after_fault, exception
 from idtviz.machine.delivery.procedure import Procedure
 from idtviz.machine.delivery.returns import Return
 from idtviz.machine.delivery.select import delivery_of, return_from, transfer_of
@@ -24,9 +24,7 @@ from idtviz.machine.delivery.transfer import Transfer
 from idtviz.machine.events import Context, Delivered, Halted, Happened, Returned, ShutDown
 from idtviz.machine.handlers import Handlers, HandlersState
 from idtviz.machine.interrupts import InputState, InterruptInputs
-from idtviz.machine.io_permission import permission
-from idtviz.machine.memory import PAGE, AccessFault, LinearMemory, Memory
-from idtviz.machine.operands import operands_of
+from idtviz.machine.memory import PAGE, LinearMemory, Memory
 from idtviz.machine.ports import Ports
 from idtviz.machine.regime import CHANGES
 from idtviz.machine.registers import Registers
@@ -53,6 +51,7 @@ class ProcessorState:
     inputs: InputState
     handlers: HandlersState
     pending_debug: int
+    again: bool
 
 
 class Processor:
@@ -78,6 +77,8 @@ class Processor:
         self._clock = clock
         self._schedule = schedule
         self._ports = ports
+        self._again = False
+        """Whether the instruction that completed last stands at RIP again."""
         self._scrutiny = Scrutiny(cpu, memory)
         self.pending_debug = 0
         """Bits of DR6 for the debug trap that is due at this boundary, or at the next where MOV SS holds it off."""
@@ -100,7 +101,7 @@ class Processor:
             return True
         if self.inputs.wakes:
             self.halted = False
-            self.deliver(self.inputs.take())
+            self.deliver(replace(self.inputs.take(), repeating=self._repeats()))
             return True
         if self.halted:
             self.activity = Wait(self._clock, self._schedule, lambda: self.inputs.wakes)
@@ -108,7 +109,7 @@ class Processor:
         if self.cpu.changed:
             self._scrutiny.refresh()
         if not self._scrutiny.looking:
-            completed = self._run(count, guarded=True)
+            completed = self._run(count) if count > 1 else self._run_slice(1, guarded=True)
             if self.cpu.trap is not None:
                 return self._trapped(self.cpu.trap)
             if not self.cpu.stopped_in_front:
@@ -118,14 +119,28 @@ class Processor:
                 return False
         return self._look()
 
-    def _run(self, count: int, *, guarded: bool) -> int:
-        start = self._clock.instructions
+    def _run(self, count: int) -> int:
+        """Run at speed. The last instruction runs by itself: the next boundary may have to tell which it was."""
+        ahead = self._run_slice(count - 1, guarded=True)
+        return ahead if self.cpu.ended_early else ahead + self._run_slice(1, guarded=True)
+
+    def _run_slice(self, count: int, *, guarded: bool) -> int:
+        start, before = self._clock.instructions, self.cpu.rip
         self._ports.begin(start, start + count)
         completed = self.cpu.run(count, guarded=guarded)
         self._clock.instructions = start + completed
         if completed:
+            self._again = completed == 1 and before == self.cpu.rip
             self._passed()
         return completed
+
+    def _repeats(self) -> bool:
+        """Whether the boundary lies between two iterations of a repeated string instruction."""
+        if not self._again:
+            return False
+        at = self.cpu.registers()
+        found = decode(instructions.fetch(at, self.linear(at)), code_bits(at))
+        return found is not None and found.repeats and bool(at.general[_RCX] & found.address_mask)
 
     def _passed(self) -> None:
         """An instruction has completed."""
@@ -134,6 +149,7 @@ class Processor:
 
     def _completed_one(self) -> None:
         self._clock.instructions += 1
+        self._again = False
         self._passed()
 
     # A close look
@@ -151,8 +167,8 @@ class Processor:
                 return self._transfer(registers, memory)
             if Kind.DEBUG_REGISTER in found.kind:
                 return self._move_debug_register(found, registers, memory)
-            hits = self._hits(found, registers)
-        completed = self._run(1, guarded=False)
+            hits = close_look.hits(found, registers, self._scrutiny.regime.breakpoints, memory)
+        completed = self._run_slice(1, guarded=False)
         self._scrutiny.relax()
         if found is not None and completed:
             self.cpu.changed |= bool(found.kind & CHANGES)
@@ -164,38 +180,17 @@ class Processor:
         regime = self._scrutiny.regime
         hits = close_look.instruction_hits(regime.breakpoints, at)
         if hits:
-            self.cpu.set_debug_register(6, self.cpu.debug_register(6) & ~0xF | hits)
+            status = self.cpu.debug_register(6) & ~debug_registers.DR6_BREAKPOINTS
+            self.cpu.set_debug_register(6, status | hits)
             self._raise(Fault(DEBUG, 0))
             return True
         fault = close_look.fault_in_front(found, at, regime, memory)
         if fault is None and Kind.PORT in found.kind:
-            fault = self._port_fault(at, memory)
+            fault = close_look.port_fault(at, memory, self.note)
         if fault is None or memory.walk(at.linear_rip, fetch=True, user=at.cpl == 3).fault is not None:
             return False
         self._raise(fault)
         return True
-
-    def _port_fault(self, at: Registers, memory: LinearMemory) -> Fault | None:
-        port, size = instructions.port_of(instructions.fetch(at, memory), at)
-        try:
-            answer = permission(at, memory, port, size)
-        except AccessFault as fault:
-            return Fault(fault.vector, fault.error_code, fault.linear)
-        if answer.granted:
-            return None
-        self.note("io", at.rip, f"port {port:#x} is refused: {answer.why}")
-        return Fault(GENERAL_PROTECTION, 0)
-
-    def _hits(self, found: Decoded, at: Registers) -> int:
-        """The data and I/O breakpoints that the instruction will meet."""
-        points = self._scrutiny.regime.breakpoints
-        if not points:
-            return 0
-        met = close_look.hits(points, operands_of(found, at))
-        if Kind.PORT in found.kind:
-            port, size = instructions.port_of(instructions.fetch(at, self.linear(at)), at)
-            met |= close_look.port_hits(points, port, size)
-        return met
 
     def _move_debug_register(self, found: Decoded, at: Registers, memory: LinearMemory) -> bool:
         fault = debug_registers.move(instructions.fetch(at, memory), at, self.cpu)
@@ -273,7 +268,9 @@ class Processor:
         status = self.cpu.debug_register(6) & ~debug_registers.DR6_BREAKPOINTS
         self.cpu.set_debug_register(6, status | self.pending_debug)
         self.pending_debug = 0
-        self._raise(Fault(DEBUG, 0))
+        rip = self.cpu.rip
+        trap = exception(Fault(DEBUG, 0), rip, real=not self.cpu.protection_enabled)
+        self.deliver(replace(trap, repeating=self._repeats()))
 
     # Steps
 
@@ -376,7 +373,13 @@ class Processor:
     @property
     def state(self) -> ProcessorState:
         return ProcessorState(
-            self.step, self.halted, self.shut_down, self.inputs.state, self.handlers.state, self.pending_debug
+            self.step,
+            self.halted,
+            self.shut_down,
+            self.inputs.state,
+            self.handlers.state,
+            self.pending_debug,
+            self._again,
         )
 
     @state.setter
@@ -384,12 +387,13 @@ class Processor:
         self.step, self.halted, self.shut_down = value.step, value.halted, value.shut_down
         self.inputs.state = value.inputs
         self.handlers.state = value.handlers
-        self.pending_debug = value.pending_debug
+        self.pending_debug, self._again = value.pending_debug, value.again
         self.activity = self.finished = None
         self._scrutiny.restart()
 
 
 _RDTSCP_LENGTH = 3
+_RCX = 1
 
 
 def _ignore(_event: Happened) -> None:

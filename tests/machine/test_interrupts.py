@@ -8,7 +8,7 @@ import pytest
 
 from idtviz.machine.delivery.event import Source
 from tests.machine.bare import EOI_AND_RETURN, LOOP, RETURN, Watched, bare, remap, start_timer
-from tests.oracle.long_mode import CODE, IF, KERNEL_DATA, STACK, TF, LongModeWorld, handler
+from tests.oracle.long_mode import CODE, DATA, IF, KERNEL_DATA, RF, STACK, TF, LongModeWorld, handler
 
 WAYS = ("step_to", "run_to")
 IRQ1, IRQ5 = 0x21, 0x25
@@ -153,3 +153,16 @@ def test_a_trap_goes_before_an_nmi_and_an_nmi_before_an_interrupt(way: str) -> N
     assert watched.vectors == [1, 2, IRQ5]
     assert [one.instruction for one in watched.deliveries] == [1, 1, 1]
     assert [one.event.rip for one in watched.deliveries] == [CODE + 1, handler(1), handler(2)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_interrupt_between_two_iterations_of_a_string_instruction_saves_rf(way: str) -> None:
+    # rep stosb with the timer running: RF in the image wherever the instruction is to go on.
+    code = b"\xf3\xaa" + LOOP
+    world = LongModeWorld(code=code, rflags=0x2 | IF, registers={"rcx": 400, "rdi": DATA})
+    watched = start_timer(remap(bare(world, {0x20: EOI_AND_RETURN}), unmasked=1), 10)
+    getattr(watched, way)(700)
+    seen = {(one.origin.rip, bool(one.origin.rflags & RF)) for one in watched.deliveries}
+    assert (CODE, True) in seen
+    assert (CODE + 2, False) in seen
+    assert (CODE + 2, True) not in seen

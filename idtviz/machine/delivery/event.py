@@ -49,6 +49,8 @@ class Event:
     cr2: int | None = None
     irq: int | None = None
     caused_by: int | None = None
+    repeating: bool = False
+    """Whether it comes between two iterations of a repeated string instruction."""
     real: bool = False
     """Whether it happens in real mode, where no exception pushes an error code (SDM 3B 20.1.4)."""
 
@@ -77,9 +79,9 @@ class Event:
     def sets_rf(self) -> bool:
         """Whether the saved RFLAGS has RF set: for faults, so that an instruction breakpoint does not hit twice.
 
-        SDM 3B 17.3.1.1.
+        For the same reason also where a repeated string instruction is to go on (SDM 3B 17.3.1.1).
         """
-        return self.source is Source.EXCEPTION and VECTORS[self.vector].kind is Kind.FAULT
+        return self.repeating or (self.source is Source.EXCEPTION and VECTORS[self.vector].kind is Kind.FAULT)
 
     @property
     def double_fault_class(self) -> DoubleFaultClass:
@@ -93,7 +95,7 @@ def exception(fault: Fault, rip: int, caused_by: int | None = None, *, real: boo
     Only some vectors push an error code (SDM 3A table 6-1), in real mode none.
     """
     code = fault.error_code if VECTORS[fault.vector].error_code and not real else None
-    return Event(fault.vector, Source.EXCEPTION, rip, rip, code, fault.cr2, None, caused_by, real)
+    return Event(fault.vector, Source.EXCEPTION, rip, rip, code, fault.cr2, None, caused_by, real=real)
 
 
 def after_fault(event: Event, fault: Fault, index: int) -> Event | None:
