@@ -250,9 +250,13 @@ class Cpu(RegisterFile):
             self._trap = Trap(TrapKind.EXCEPTION, number, exception.error_code & 0xFFFFFFFF)
         # Or the next fault would arrive as a double fault: that test is ours.
         exception.old_exception = -1
-        # A counted run works the flags out in front of each instruction. Unwinding forgets that: it puts back the name
-        # of the operation that they came from, though its operands are gone.
-        self._state.cc_op = CC_OP_EFLAGS
+        if number == _DEBUG:
+            exception.dr[6] = self._status
+        else:
+            # A counted run works the flags out in front of each instruction. Unwinding forgets that: it puts back the
+            # name of the operation that they came from, though its operands are gone. The single-step trap comes behind
+            # its instruction, and unwinds nothing.
+            self._state.cc_op = CC_OP_EFLAGS
         self._uc.emu_stop()
 
     def _on_syscall(self, _engine: object, _data: object) -> None:
@@ -329,6 +333,7 @@ class Cpu(RegisterFile):
         """Back to `snapshot`; RAM is the caller's. Translations and the TLB are dropped."""
         self.changed = True
         self._uc.context_restore(snapshot)
+        self._status = int(self._exception.dr[6])
         self._uc.reg_write(x86_const.UC_X86_REG_CR3, self._state.cr[3])
         self._uc.ctl_flush_tb()
 

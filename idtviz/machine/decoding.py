@@ -67,6 +67,8 @@ class Access:
     """To RIP behind the instruction."""
     stack: bool = False
     """At the stack pointer, which is as wide as the stack segment says; `displacement` counts from there."""
+    modify: bool = False
+    """Read first, then written."""
     bit: tuple[int, int] | None = None
     """Number and size in bytes of the register that holds a bit offset."""
 
@@ -204,6 +206,7 @@ def _explicit(found: Any, operand: Any) -> Access:
     named = found.reg_name(memory.segment) if memory.segment else None
     over_the_stack = base in (RSP, RBP) and memory.base not in _HIGH_REGISTERS
     write = bool(operand.access & capstone.CS_AC_WRITE) or found.mnemonic.startswith(_WRITERS)
+    modify = write and bool(operand.access & capstone.CS_AC_READ) and not found.mnemonic.startswith(_ONLY_WRITERS)
     # POP computes an address with RSP as it is behind the pop (SDM 2B POP).
     popped = operand.size if found.id == x86.X86_INS_POP and base == RSP else 0
     return Access(
@@ -218,6 +221,7 @@ def _explicit(found: Any, operand: Any) -> Access:
         scale=memory.scale,
         displacement=memory.disp + popped + (found.size if memory.base in _POINTERS else 0),
         relative=memory.base in _POINTERS,
+        modify=modify,
         bit=_bit_offset(found),
     )
 
@@ -304,10 +308,11 @@ _POINTER_LOADS = {x86.X86_INS_LDS, x86.X86_INS_LES, x86.X86_INS_LSS, x86.X86_INS
 _INPUTS = {x86.X86_INS_INSB, x86.X86_INS_INSW, x86.X86_INS_INSD}
 _OUTPUTS = {x86.X86_INS_OUTSB, x86.X86_INS_OUTSW, x86.X86_INS_OUTSD}
 _PORTS = {x86.X86_INS_IN, x86.X86_INS_OUT, *_INPUTS, *_OUTPUTS}
-_WRITERS = (
-    *("set", "ins", "rep ins", "cmpxchg", "lock cmpxchg", "sgdt", "sidt", "sldt", "str", "smsw", "stmxcsr", "movnt"),
+_ONLY_WRITERS = (
+    *("set", "ins", "rep ins", "sgdt", "sidt", "sldt", "str", "smsw", "stmxcsr", "movnt"),
     *("fst", "fist", "fbstp", "fnst", "fsave", "fnsave", "fxsave"),
 )
+_WRITERS = (*_ONLY_WRITERS, "cmpxchg", "lock cmpxchg")
 """How the mnemonics of instructions begin that write their operand, though Capstone does not say so."""
 _PUSHES = {x86.X86_INS_PUSH, x86.X86_INS_PUSHFQ, x86.X86_INS_PUSHFD, x86.X86_INS_PUSHF, x86.X86_INS_CALL}
 _POPS = {x86.X86_INS_POP, x86.X86_INS_POPFQ, x86.X86_INS_POPFD, x86.X86_INS_POPF, x86.X86_INS_RET}

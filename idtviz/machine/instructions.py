@@ -13,6 +13,7 @@ MAXIMUM_LENGTH = 15
 _LEGACY_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
 _LOCK = 0xF0
 _INT1 = 0xF1
+_STI = 0xFB
 _TWO_BYTES = 0x0F
 _IN_IMMEDIATE, _IN_DX = 0xE4, 0xEC
 _DX = 2
@@ -63,6 +64,12 @@ def is_int1(raw: bytes, at: Registers) -> bool:
     """Whether this is INT1 (F1). With LOCK it is undefined."""
     start, _, _ = _prefixes(raw, at)
     return start < len(raw) and raw[start] == _INT1 and _LOCK not in raw[:start]
+
+
+def is_sti(raw: bytes, at: Registers) -> bool:
+    """Whether this is STI."""
+    start, _, _ = _prefixes(raw, at)
+    return start < len(raw) and raw[start] == _STI
 
 
 def _prefixes(raw: bytes, at: Registers) -> tuple[int, bool, int]:

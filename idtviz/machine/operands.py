@@ -33,6 +33,8 @@ class Operand:
     address: int
     size: int
     write: bool
+    modify: bool = False
+    """Read first, then written: what refuses it refuses a write."""
 
     @property
     def stack(self) -> bool:
@@ -61,7 +63,7 @@ def operands_of(found: Decoded, at: Registers) -> Iterator[Operand]:
         segment: Segment = getattr(at, access.segment)
         based = not long or access.segment in ("fs", "gs")
         linear = (offset + segment.base if based else offset) & (MASK64 if long else 0xFFFFFFFF)
-        yield Operand(access.segment, offset, linear, access.size, access.write)
+        yield Operand(access.segment, offset, linear, access.size, access.write, access.modify)
 
 
 def _offset(access: Access, at: Registers, *, long: bool) -> int:

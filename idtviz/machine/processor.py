@@ -96,7 +96,7 @@ class Processor:
         self.finished = None
         if self._clock.instructions >= self._schedule.due:
             self._schedule.service()
-        if self.pending_debug and not self.cpu.interrupt_shadow:
+        if self.pending_debug and not (self.cpu.interrupt_shadow and self._only_breakpoints):
             self._debug_trap()
             return True
         if self.inputs.wakes:
@@ -125,14 +125,27 @@ class Processor:
         return ahead if self.cpu.ended_early else ahead + self._run_slice(1, guarded=True)
 
     def _run_slice(self, count: int, *, guarded: bool) -> int:
-        start, before = self._clock.instructions, self.cpu.rip
+        start, before, enabled = self._clock.instructions, self.cpu.rip, self.cpu.interrupt_flag
         self._ports.begin(start, start + count)
         completed = self.cpu.run(count, guarded=guarded)
         self._clock.instructions = start + completed
         if completed:
             self._again = completed == 1 and before == self.cpu.rip
             self._passed()
+            if completed == 1 and enabled and self.cpu.interrupt_shadow:
+                self._end_shadow_of_sti(before)
         return completed
+
+    def _end_shadow_of_sti(self, rip: int) -> None:
+        """STI with IF set already holds nothing off (SDM 2B STI); the engine thinks so. MOV SS does."""
+        at = replace(self.cpu.registers(), rip=rip)
+        if instructions.is_sti(instructions.fetch(at, self.linear(at)), at):
+            self.cpu.end_interrupt_shadow()
+
+    @property
+    def _only_breakpoints(self) -> bool:
+        """Whether the debug trap due is one that MOV SS holds off; a single step behind STI is not (SDM 3A 6.8.3)."""
+        return not self.pending_debug & ~debug_registers.DR6_BREAKPOINTS
 
     def _repeats(self) -> bool:
         """Whether the boundary lies between two iterations of a repeated string instruction."""
@@ -342,7 +355,7 @@ class Processor:
             self._raise(done.fault)
             return False
         self._completed_one()
-        if single_step:
+        if single_step and done.committed is None:
             self.pending_debug |= debug_registers.DR6_BS
         return True
 

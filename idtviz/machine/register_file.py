@@ -21,6 +21,7 @@ _CS32, _SS32, _ADDSEG, _LMA = 1 << 4, 1 << 5, 1 << 6, 1 << 14
 CS64 = 1 << 15  # 64-bit mode
 
 CC_OP_EFLAGS = 1
+_DR6 = 6
 _SEGMENT_ORDER = ("es", "cs", "ss", "ds", "fs", "gs")
 _STATUS_FLAGS = flags.CF | flags.PF | flags.AF | flags.ZF | flags.SF | flags.OF
 
@@ -34,6 +35,8 @@ class RegisterFile:
         self._state = found.cpu
         self._exception = found.exception
         self._counter = found.counter
+        self._status = int(found.exception.dr[6])
+        """DR6; the engine writes its own to it where it single-steps, which idtviz does in its time."""
         self.changed = True
         """Set where registers were written from outside the running code, until someone takes note."""
 
@@ -62,6 +65,15 @@ class RegisterFile:
     def interrupts_enabled(self) -> bool:
         """IF is set and no STI or MOV SS shadow holds interrupts off."""
         return bool(self._state.eflags & flags.IF) and not self._state.hflags & _SHADOW
+
+    def end_interrupt_shadow(self) -> None:
+        """Nothing holds interrupts off any more."""
+        self._state.hflags &= ~_SHADOW
+
+    @property
+    def interrupt_flag(self) -> bool:
+        """RFLAGS.IF."""
+        return bool(self._state.eflags & flags.IF)
 
     @property
     def interrupt_shadow(self) -> bool:
@@ -95,6 +107,8 @@ class RegisterFile:
     def set_debug_register(self, index: int, value: int) -> None:
         """DR`index`: 0-3, 6 or 7; the engine itself takes no notice of them."""
         self._exception.dr[index] = value
+        if index == _DR6:
+            self._status = value
         self.changed = True
 
     def set_general(self, index: int, value: int) -> None:

@@ -18,11 +18,12 @@ from idtviz.machine.memory import LinearMemory
 from idtviz.machine.registers import Registers
 from idtviz.machine.trap import Trap, TrapKind
 from idtviz.x86.addresses import MASK64, is_canonical
+from idtviz.x86.error_codes import PageFaultCode
 
 
 def event_of(trap: Trap, at: Registers, memory: LinearMemory) -> Event:
     """The event behind an EXCEPTION or SOFTWARE trap at `at`; what the engine raises alike is told apart here."""
-    fault = Fault(trap.vector, trap.error_code, at.cr2 if trap.vector == PAGE_FAULT else None)
+    fault = _fault_of(trap, at, memory)
     if trap.kind is TrapKind.EXCEPTION and fault.vector not in (UNDEFINED_OPCODE, GENERAL_PROTECTION):
         return exception(fault, at.rip, real=at.mode == "real")
     raw = instructions.fetch(at, memory)
@@ -36,6 +37,21 @@ def event_of(trap: Trap, at: Registers, memory: LinearMemory) -> Event:
     if fault.vector == GENERAL_PROTECTION and on_stack:
         fault = Fault(STACK_FAULT, 0)
     return exception(fault, at.rip, real=at.mode == "real")
+
+
+def _fault_of(trap: Trap, at: Registers, memory: LinearMemory) -> Fault:
+    """The engine reads an operand that is read and written before it writes it; a processor asks for the write at once.
+
+    So does Bochs; the SDM says of W/R only that it tells what the access was (SDM 3A 4.7).
+    """
+    if trap.vector != PAGE_FAULT:
+        return Fault(trap.vector, trap.error_code)
+    code = trap.error_code
+    if not code & (PageFaultCode.write.mask | PageFaultCode.fetch.mask):
+        operands_here = operands.memory_operands(instructions.code_at(at, memory), at)
+        if any(found.modify and -found.size < found.address - at.cr2 <= 0 for found in operands_here):
+            code |= PageFaultCode.write.mask
+    return Fault(PAGE_FAULT, code, at.cr2)
 
 
 def note_on(event: Event, at: Registers, memory: LinearMemory) -> str | None:

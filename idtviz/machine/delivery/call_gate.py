@@ -191,19 +191,16 @@ class CallGate:
     def _push_caller(self, words: PushedWords, parameters: int) -> Steps:
         """The caller's SS and stack pointer, and the parameters that lie on top of its stack."""
         transfer, at, size = self._transfer, self._before, self._size
-        values = []
-        if parameters:
-            stack = stack_of(at)
-            pointers = [at.rsp + size * place & stack.mask for place in range(parameters)]
-            holds = all(stack.holds(pointer, size) for pointer in pointers)
-            what = f"{parameters} parameters on the caller's stack"
-            limit = f"limit {at.ss.limit:#x}"
-            yield transfer.check(rules.POP_ROOM, holds, what, limit, Fault(STACK_FAULT, 0))
-            for pointer in reversed(pointers):
-                address = stack.address(pointer)
-                values.append(transfer.read(rules.CALL_GATE_PARAMETERS, what, address, size, user=at.cpl == 3))
-            yield transfer.did(rules.CALL_GATE_PARAMETERS, what, " ".join(f"{value:#x}" for value in values))
         yield from words.push(rules.CALL_PUSH_STACK, "SS", at.ss.selector)
         yield from words.push(rules.CALL_PUSH_STACK, POINTER_NAMES[size][1], at.rsp)
-        for value in values:
+        if not parameters:
+            return
+        stack = stack_of(at)
+        pointers = [at.rsp + size * place & stack.mask for place in range(parameters)]
+        holds = all(stack.holds(pointer, size) for pointer in pointers)
+        what = f"{parameters} parameters on the caller's stack"
+        yield transfer.check(rules.POP_ROOM, holds, what, f"limit {at.ss.limit:#x}", Fault(STACK_FAULT, 0))
+        for pointer in reversed(pointers):
+            address = stack.address(pointer)
+            value = transfer.read(rules.CALL_GATE_PARAMETERS, "parameter read", address, size, user=at.cpl == 3)
             yield from words.push(rules.CALL_PUSH_PARAMETER, "parameter", value)

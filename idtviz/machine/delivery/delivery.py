@@ -51,4 +51,6 @@ class Delivery(Procedure):
     @property
     def saved_rflags(self) -> int:
         """RFLAGS as the frame holds them."""
-        return self.before.rflags | (flags.RF if self.event.sets_rf else 0)
+        if self.event.sets_rf:
+            return self.before.rflags | flags.RF
+        return self.before.rflags & ~flags.RF if self.event.completes_instruction else self.before.rflags
