@@ -1,0 +1,1 @@
+"""Random cases, the same for every seed, through idtviz and the real Bochs CPU: where do they disagree?"""
