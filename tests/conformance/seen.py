@@ -95,10 +95,13 @@ def take_marks(theirs: dict[int, bytearray], ours: dict[int, bytearray], concern
     for page in filter(_holds_tables, theirs):
         for at in range(0, PAGE, 4):
             entry, kept = (int.from_bytes(memory[page][at : at + 4], "little") for memory in (theirs, ours))
-            if entry != kept and entry & ~_MARKS == kept & ~_MARKS and concerns(entry & -PAGE):
+            concerned = bool(entry & _LARGE) or concerns(entry & -PAGE)
+            if entry != kept and entry & ~_MARKS == kept & ~_MARKS and concerned:
                 theirs[page][at : at + 4] = ours[page][at : at + 4]
 
 
+_LARGE = 0x80
+"""A page of 4 MiB holds everything."""
 _MARKS = 0x60
 """The accessed and the dirty bit of a page-table entry."""
 
