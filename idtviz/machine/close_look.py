@@ -24,7 +24,7 @@ _ALIGNMENTS = {2: 2, 4: 4, 8: 8, 10: 8}
 def fault_in_front(found: Decoded, at: Registers, regime: Regime, memory: LinearMemory) -> Fault | None:
     """What the instruction at RIP raises before it does anything, of those faults that the engine does not raise."""
     protection = Fault(GENERAL_PROTECTION, 0)
-    if regime.code_limit != FLAT_LIMIT and at.rip + found.length - 1 > regime.code_limit:
+    if regime.code_limit < FLAT_LIMIT and at.rip + found.length - 1 > regime.code_limit:
         return protection
     if Kind.SYSTEM_RETURN in found.kind and not _returns_to_canonical(found, at):
         return protection
@@ -36,7 +36,7 @@ def fault_in_front(found: Decoded, at: Registers, regime: Regime, memory: Linear
         if fault is not None:
             return fault if _touch(earlier, memory, user=at.cpl == 3) else None
         earlier.append(operand)
-    if Kind.BRANCH in found.kind and regime.code_limit != FLAT_LIMIT:
+    if Kind.BRANCH in found.kind and regime.code_limit < FLAT_LIMIT:
         return protection if _leaves(found, at, regime.code_limit, memory) else None
     return None
 

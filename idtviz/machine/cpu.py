@@ -14,7 +14,7 @@ from unicorn import x86_const
 from idtviz.machine import operands
 from idtviz.machine.engine import Block, EngineError, Snapshot, open_engine
 from idtviz.machine.memory import PAGE, LinearMemory, Memory
-from idtviz.machine.register_file import CC_OP_EFLAGS, CS64, GUEST, RegisterFile
+from idtviz.machine.register_file import CC_OP_EFLAGS, CS64, GUEST, STATUS_FLAGS, RegisterFile
 from idtviz.machine.trap import Trap, TrapKind
 from idtviz.x86 import control, flags
 from idtviz.x86.addresses import is_canonical
@@ -271,11 +271,15 @@ class Cpu(RegisterFile):
         """From an instruction hook: the engine would step over the instruction; `run` puts RIP back in front of it."""
         self._trap = trap
         self._held_rip = self._state.eip
+        self._state.cc_op = CC_OP_EFLAGS  # as in `_on_exception`
         self._uc.emu_stop()
 
     def _trap_of(self, error: EngineError) -> Trap:
         """An engine error, as the exception that a processor raises there."""
         self._exception.old_exception = -1
+        if self._state.cc_op != CC_OP_EFLAGS:
+            # As in `_on_exception`; here the engine has already worked the flags out from what was not there.
+            self._load_flags(self._state.eflags & ~STATUS_FLAGS | self._state.cc_src & STATUS_FLAGS)
         self._fetch_failed = error.errno != unicorn.UC_ERR_INSN_INVALID
         if error.errno in _UNDEFINED:
             return Trap(TrapKind.EXCEPTION, _UNDEFINED_OPCODE)

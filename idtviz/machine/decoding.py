@@ -123,7 +123,7 @@ def decode(raw: bytes, bits: int) -> Decoded | None:
     kind = _kind(found)
     direct = Kind.BRANCH in kind and found.id != x86.X86_INS_RET and found.operands[0].type == x86.X86_OP_IMM
     return Decoded(
-        mnemonic=found.mnemonic,
+        mnemonic=_name(found),
         length=found.size,
         kind=kind,
         accesses=() if found.id in _NO_ACCESS or Kind.FAR in kind else tuple(_accesses(found, explicit, bits)),
@@ -140,6 +140,12 @@ def _target_register(found: Any) -> int | None:
     if not found.operands or found.operands[0].type != x86.X86_OP_REG:
         return None
     return _register(found, found.operands[0].reg)[0]
+
+
+def _name(found: Any) -> str:
+    """The mnemonic without the prefixes that Capstone puts in front of it: `rep`, `lock`, `bnd`."""
+    name: str = found.mnemonic
+    return name.rpartition(" ")[2]
 
 
 def _signed(value: int) -> int:
@@ -205,8 +211,8 @@ def _explicit(found: Any, operand: Any) -> Access:
     index, index_mask = _register(found, memory.index)
     named = found.reg_name(memory.segment) if memory.segment else None
     over_the_stack = base in (RSP, RBP) and memory.base not in _HIGH_REGISTERS
-    write = bool(operand.access & capstone.CS_AC_WRITE) or found.mnemonic.startswith(_WRITERS)
-    modify = write and bool(operand.access & capstone.CS_AC_READ) and not found.mnemonic.startswith(_ONLY_WRITERS)
+    write = bool(operand.access & capstone.CS_AC_WRITE) or _name(found).startswith(_WRITERS)
+    modify = write and bool(operand.access & capstone.CS_AC_READ) and not _name(found).startswith(_ONLY_WRITERS)
     # POP computes an address with RSP as it is behind the pop (SDM 2B POP).
     popped = operand.size if found.id == x86.X86_INS_POP and base == RSP else 0
     return Access(
@@ -309,10 +315,10 @@ _INPUTS = {x86.X86_INS_INSB, x86.X86_INS_INSW, x86.X86_INS_INSD}
 _OUTPUTS = {x86.X86_INS_OUTSB, x86.X86_INS_OUTSW, x86.X86_INS_OUTSD}
 _PORTS = {x86.X86_INS_IN, x86.X86_INS_OUT, *_INPUTS, *_OUTPUTS}
 _ONLY_WRITERS = (
-    *("set", "ins", "rep ins", "sgdt", "sidt", "sldt", "str", "smsw", "stmxcsr", "movnt"),
+    *("set", "ins", "sgdt", "sidt", "sldt", "str", "smsw", "stmxcsr", "movnt"),
     *("fst", "fist", "fbstp", "fnst", "fsave", "fnsave", "fxsave"),
 )
-_WRITERS = (*_ONLY_WRITERS, "cmpxchg", "lock cmpxchg")
+_WRITERS = (*_ONLY_WRITERS, "cmpxchg")
 """How the mnemonics of instructions begin that write their operand, though Capstone does not say so."""
 _PUSHES = {x86.X86_INS_PUSH, x86.X86_INS_PUSHFQ, x86.X86_INS_PUSHFD, x86.X86_INS_PUSHF, x86.X86_INS_CALL}
 _POPS = {x86.X86_INS_POP, x86.X86_INS_POPFQ, x86.X86_INS_POPFD, x86.X86_INS_POPF, x86.X86_INS_RET}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from idtviz.machine import decoding
 from idtviz.machine.memory import PAGE, LinearMemory
 from idtviz.machine.registers import Registers
 
@@ -11,7 +12,7 @@ MAXIMUM_LENGTH = 15
 """Bytes of the longest instruction (SDM 2A 2.3.11)."""
 
 _LEGACY_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
-_LOCK = 0xF0
+_LOCK, _OPERAND_SIZE = 0xF0, 0x66
 _INT1 = 0xF1
 _STI = 0xFB
 _TWO_BYTES = 0x0F
@@ -74,14 +75,27 @@ def is_sti(raw: bytes, at: Registers) -> bool:
 
 def _prefixes(raw: bytes, at: Registers) -> tuple[int, bool, int]:
     """Where the opcode begins, whether the operand size is 32 bits (without REX.W), and REX."""
-    start = 0
+    start = rex = 0
     wide = at.cs.long or bool(at.cs.flags & at.cs.CODE_32)
-    while start < len(raw) and raw[start] in _LEGACY_PREFIXES:
+    narrowed = False
+    while start < len(raw):
+        byte = raw[start]
+        if byte in _LEGACY_PREFIXES:
+            narrowed |= byte == _OPERAND_SIZE
+            rex = 0  # one that does not stand in front of the opcode is ignored (SDM 2A 2.2.1)
+        elif at.mode == "long" and byte & 0xF0 == 0x40:
+            rex = byte
+        else:
+            break
         start += 1
-    if 0x66 in raw[:start]:
-        wide = not wide
-    rex = 0
-    if at.mode == "long" and start < len(raw) and raw[start] & 0xF0 == 0x40:
-        rex = raw[start]
-        start += 1
-    return start, wide, rex
+    return start, wide != narrowed, rex
+
+
+def is_wrongly_locked(raw: bytes, at: Registers) -> bool:
+    """Whether LOCK stands in front of an instruction that does not take it: #UD (SDM 2A LOCK)."""
+    start, _, _ = _prefixes(raw, at)
+    prefixes = raw[:start]
+    if _LOCK not in prefixes or decoding.decode(raw, decoding.code_bits(at)) is not None:
+        return False
+    unlocked = bytes(byte for byte in prefixes if byte != _LOCK) + raw[start:]
+    return decoding.decode(unlocked, decoding.code_bits(at)) is not None

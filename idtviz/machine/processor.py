@@ -16,7 +16,16 @@ from idtviz.machine.clock import Clock
 from idtviz.machine.cpu import Cpu
 from idtviz.machine.decoding import Decoded, Kind, code_bits, decode
 from idtviz.machine.delivery.delivery import Delivery
-from idtviz.machine.delivery.event import DEBUG, Event, Fault, Source, after_fault, exception
+from idtviz.machine.delivery.event import (
+    DEBUG,
+    GENERAL_PROTECTION,
+    UNDEFINED_OPCODE,
+    Event,
+    Fault,
+    Source,
+    after_fault,
+    exception,
+)
 from idtviz.machine.delivery.procedure import Procedure
 from idtviz.machine.delivery.returns import Return
 from idtviz.machine.delivery.select import delivery_of, return_from, transfer_of
@@ -171,16 +180,22 @@ class Processor:
         """The next instruction alone, looked at in front where it calls for that."""
         registers = self.cpu.registers()
         memory = self.linear(registers)
+        if registers.rip > self._scrutiny.regime.code_limit:
+            self._raise(Fault(GENERAL_PROTECTION, 0))
+            return True
         found = self._scrutiny.look(registers, memory)
         hits = 0
         if found is not None:
             if self._refused(found, registers, memory):
                 return True
-            if Kind.FAR in found.kind:
-                return self._transfer(registers, memory)
+            if Kind.FAR in found.kind and self._transfer(registers, memory):
+                return True
             if Kind.DEBUG_REGISTER in found.kind:
                 return self._move_debug_register(found, registers, memory)
             hits = close_look.hits(found, registers, self._scrutiny.regime.breakpoints, memory)
+        elif instructions.is_wrongly_locked(instructions.fetch(registers, memory), registers):
+            self._raise(Fault(UNDEFINED_OPCODE, 0))
+            return True
         completed = self._run_slice(1, guarded=False)
         self._scrutiny.relax()
         if found is not None and completed:
@@ -214,10 +229,11 @@ class Processor:
         return False
 
     def _transfer(self, at: Registers, memory: LinearMemory) -> bool:
+        """Begin the far transfer or system call at RIP; False: it is of a form that is undefined."""
         found = far_instructions.decode(instructions.fetch(at, memory), at)
-        assert found is not None
-        self.activity = transfer_of(found, at, memory, self.cpu.system_call_msrs())
-        return True
+        if found is not None:
+            self.activity = transfer_of(found, at, memory, self.cpu.system_call_msrs())
+        return found is not None
 
     # What the engine stops for
 
@@ -242,7 +258,9 @@ class Processor:
             self.activity = return_from(registers, memory, found.operand_size)
             return True
         if trap.kind is TrapKind.SYSTEM_CALL:
-            return self._transfer(registers, memory)
+            if not self._transfer(registers, memory):
+                self._raise(Fault(UNDEFINED_OPCODE, 0))
+            return True
         return self._perform(trap, found.length)
 
     def _perform(self, trap: Trap, length: int) -> bool:

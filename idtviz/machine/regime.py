@@ -13,6 +13,7 @@ from idtviz.machine.decoding import Access, Decoded, Kind
 from idtviz.machine.registers import Registers, Segment
 from idtviz.machine.segmentation import is_expand_down, is_readable, is_writable, offset_mask
 from idtviz.x86 import control, flags
+from idtviz.x86.addresses import MASK64
 
 FLAT_LIMIT = 0xFFFFFFFF
 
@@ -51,7 +52,7 @@ class Regime:
     segments: tuple[tuple[str, Segment], ...] = ()
     """The segments through which an access may be refused, by name; the bases do not matter and are 0."""
     code_limit: int = FLAT_LIMIT
-    """Limit of CS in bytes; FLAT_LIMIT in 64-bit mode."""
+    """Limit of CS in bytes; in 64-bit mode there is none."""
     protected: bool = False
     """Whether the types of segments count, and not their limits alone."""
     alignment: bool = False
@@ -67,7 +68,7 @@ class Regime:
         """Whether the instruction, at `offset` in its code segment, must be looked at before it runs."""
         if found.kind & self.kinds:
             return True
-        if self.code_limit != FLAT_LIMIT and self._may_leave(found, offset):
+        if self.code_limit < FLAT_LIMIT and self._may_leave(found, offset):
             return True
         if not found.accesses:
             return False
@@ -114,7 +115,7 @@ def regime_of(at: Registers, debug_registers: tuple[int, ...]) -> Regime:
         kinds |= Kind.PORT
     alignment = may_align and bool(at.rflags & flags.AC)
     if at.mode == "long":
-        return Regime(64, kinds, alignment=alignment, breakpoints=breakpoints)
+        return Regime(64, kinds, code_limit=MASK64, alignment=alignment, breakpoints=breakpoints)
     protected = at.mode in ("protected", "compatibility")
     if protected:
         kinds |= Kind.SEGMENT_LOAD

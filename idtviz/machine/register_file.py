@@ -23,7 +23,7 @@ CS64 = 1 << 15  # 64-bit mode
 CC_OP_EFLAGS = 1
 _DR6 = 6
 _SEGMENT_ORDER = ("es", "cs", "ss", "ds", "fs", "gs")
-_STATUS_FLAGS = flags.CF | flags.PF | flags.AF | flags.ZF | flags.SF | flags.OF
+STATUS_FLAGS = flags.CF | flags.PF | flags.AF | flags.ZF | flags.SF | flags.OF
 
 
 class RegisterFile:
@@ -213,7 +213,7 @@ class RegisterFile:
     def _load_flags(self, rflags: int) -> None:
         """Between two runs all flags stand in `eflags`; when one begins the engine takes some of them apart again."""
         state = self._state
-        state.cc_src = rflags & _STATUS_FLAGS
+        state.cc_src = rflags & STATUS_FLAGS
         state.cc_op = CC_OP_EFLAGS
         state.df = -1 if rflags & flags.DF else 1
         state.eflags = rflags

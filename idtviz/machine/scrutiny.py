@@ -95,7 +95,7 @@ class Scrutiny:
         paging = self._cpu.paging_registers()
         raw = LinearMemory(self._memory, paging).peek(linear, size)
         if raw is not None and not self._meets_breakpoint(linear, size):
-            plain = not (regime.segments or regime.breakpoints or regime.alignment or regime.code_limit != FLAT_LIMIT)
+            plain = not (regime.segments or regime.breakpoints or regime.alignment or regime.code_limit < FLAT_LIMIT)
             found = _suspects(raw, regime) if plain else _all(raw, regime.bits)
             offset = linear - self._cpu.code_base()
             if not any(item is None or regime.wants(item, offset + at) for at, item in found):
@@ -124,14 +124,19 @@ def _all(raw: bytes, bits: int) -> Iterator[tuple[int, Decoded | None]]:
 
 def _suspects(raw: bytes, regime: Regime) -> Iterator[tuple[int, Decoded | None]]:
     """Those instructions of `raw` that could want a look by their kind: a quick sift by their text."""
-    for address, _, mnemonic, operands in decoder(regime.bits).disasm_lite(raw, 0):
+    end = 0
+    for address, size, mnemonic, operands in decoder(regime.bits).disasm_lite(raw, 0):
+        end = address + size
+        name = mnemonic.rpartition(" ")[2]
         if (
-            mnemonic in _SUSPECT
+            name in _SUSPECT
             or "xmmword" in operands
-            or (mnemonic in _BY_OPERAND and operands.startswith(_SPECIAL_OPERANDS))
-            or (mnemonic == "mov" and ", dr" in operands)
+            or (name in _BY_OPERAND and operands.startswith(_SPECIAL_OPERANDS))
+            or (name == "mov" and ", dr" in operands)
         ):
             yield address, decode(raw[address : address + MAXIMUM_LENGTH], regime.bits)
+    if end < len(raw):
+        yield end, None
 
 
 _BY_OPERAND = ("mov", "pop", "call", "jmp")
@@ -140,6 +145,5 @@ _SUSPECT = frozenset((
     *("lcall", "ljmp", "retf", "retfq", "lmsw", "clts", "lds", "les", "lss", "lfs", "lgs"),
     *("sysret", "sysretq", "sysexit", "sysexitq", "popf", "popfd", "popfq", "in", "out"),
     *("insb", "insw", "insd", "outsb", "outsw", "outsd", "fxsave", "fxrstor", "fxsave64", "fxrstor64"),
-    *(f"rep {name}" for name in ("insb", "insw", "insd", "outsb", "outsw", "outsd")),
 ))  # fmt: skip
 """Mnemonics of instructions that some regime wants to look at."""

@@ -239,3 +239,37 @@ def test_a_branch_to_an_address_that_is_not_canonical_faults_at_the_target_and_s
             (13, 0, NON_CANONICAL)
         ]
         assert any("not canonical" in event.text for event in watched.events if isinstance(event, Noted))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("then", ["0f05", "0f0b", "cc", "e464", "f4"])
+def test_the_flags_of_the_instruction_before_are_there_wherever_a_run_is_ended(way: str, then: str) -> None:
+    # sub eax, 0x67c41fd6: CF, AF and SF, by an operation that the engine works out late
+    watched = bare(LongModeWorld(code=bytes.fromhex("2dd61fc467" + then + "9c") + LOOP, rflags=0x2))
+    machine = watched.machine
+    machine.cpu._uc.msr_write(0xC0000082, CODE + 0x80)
+    getattr(watched, way)(2)
+    at = machine.cpu.registers()
+    found = watched.deliveries[0].origin.rflags if watched.deliveries else at.rflags
+    assert found & 0x8D5 == 0x91
+    assert then != "0f05" or at.general[11] == 0x93
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("code", "vector", "rip"),
+    [
+        (b"\xf0\x58", 6, 0),  # lock pop rax
+        (b"\xf0\xcb", 6, 0),  # lock retf
+        (b"\xf0\x0f\x21\xc0", 6, 0),  # lock mov rax, dr0
+        (b"\xf0\xe4\x60", 6, 0),  # lock in al, 0x60
+        (b"\xf0\x48\xff\x03", None, 0),  # lock inc [rbx]
+        (b"\x4b\x48\xcd\x80", 0x80, 4),  # int 0x80 behind two REX prefixes
+        (b"\x48\x66\xcd\x80", 0x80, 4),  # and behind one that is not the last prefix
+    ],
+)
+def test_prefixes_are_taken_as_the_manual_says(way: str, code: bytes, vector: int | None, rip: int) -> None:
+    watched = bare(LongModeWorld(code=code + LOOP, registers={"rbx": DATA}))
+    getattr(watched, way)(3)
+    assert watched.vectors[:1] == ([] if vector is None else [vector])
+    assert not watched.deliveries or watched.deliveries[0].event.rip == CODE + rip
