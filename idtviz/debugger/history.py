@@ -12,7 +12,7 @@ from idtviz.debugger.moment import Moment
 from idtviz.machine.memory import Memory
 from idtviz.machine.pc import Machine, MachineState
 
-_SPACING = 120_000  # cost between two checkpoints, in instructions run at speed: a few milliseconds of replay
+_SPACING = 80_000  # cost between two checkpoints, in instructions run at speed: a few milliseconds of replay
 _WORK_COST = 400  # of a delivery step or a port access
 _CHUNK = 16 << 10  # bytes of RAM that are kept, or shared with the checkpoint before, as one
 _LIMIT = 256

@@ -109,8 +109,8 @@ class Machine:
 
     @property
     def work(self) -> int:
-        """Delivery steps performed and ports accessed, in time or again in replay: what no speed makes quicker."""
-        return self.processor.steps + self._ports.accesses
+        """What no speed makes quicker, in time or again in replay: delivery steps, port accesses, closer looks."""
+        return self.processor.work + self._ports.accesses
 
     @property
     def stuck(self) -> bool:

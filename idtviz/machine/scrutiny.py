@@ -31,6 +31,8 @@ class Scrutiny:
         self.looking = False
         """Whether the next instruction is to be looked at, and run alone."""
         self._calm = 0
+        self.looks = 0
+        """Instructions looked at and blocks sifted, in time or again in replay."""
         self._unsafe: list[tuple[int, int]] = []
         """Blocks that the engine holds translated though they want a look."""
         self._unsafe_in = 0  # CR3 when they were translated
@@ -67,6 +69,7 @@ class Scrutiny:
 
     def look(self, at: Registers, memory: LinearMemory) -> Decoded | None:
         """The instruction at RIP, if it wants a look."""
+        self.looks += 1
         raw = code_at(at, memory)
         found = decode(raw, self._regime.bits) if raw else None
         wanted = found is not None and (
@@ -92,6 +95,7 @@ class Scrutiny:
     def _is_safe(self, linear: int, size: int) -> bool:
         """Whether the block that has just been translated may run at full speed."""
         regime = self._regime
+        self.looks += 1
         paging = self._cpu.paging_registers()
         raw = LinearMemory(self._memory, paging).peek(linear, size)
         if raw is not None and not self._meets_breakpoint(linear, size):
