@@ -11,7 +11,7 @@ from idtviz.tui.app import Gallery, IdtvizApp
 from idtviz.tui.debugger import DebuggerScreen
 from idtviz.tui.panel import RowsPanel
 
-SCENARIOS = ("page_fault", "breakpoint", "double_fault", "double_fault_no_ist", "keyboard")
+SCENARIOS = tuple(item.name for item in shipped())
 WIDE = (160, 48)
 
 
