@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idtviz.machine import instructions
 from idtviz.machine.cpu import Cpu
 from idtviz.machine.delivery.event import DEBUG, GENERAL_PROTECTION, UNDEFINED_OPCODE, Fault
 from idtviz.machine.registers import Registers
@@ -18,17 +19,14 @@ DR7_LOCAL = 0x155
 _DR6_WRITABLE, _DR6_ONES = 0x0000_E00F, 0xFFFF_0FF0
 _DR7_WRITABLE, _DR7_ONES = 0xFFFF_2BFF, 0x0000_0400
 _TO_DEBUG_REGISTER = 0x23
-_LOCK = 0xF0
-_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
 
 
 def move(raw: bytes, at: Registers, cpu: Cpu) -> Fault | None:
     """Perform the MOV whose bytes are `raw`, all but the step to the next instruction; or the fault that it raises."""
-    start = next(index for index, byte in enumerate(raw) if byte not in _PREFIXES)
-    rex = raw[start] if at.mode == "long" and raw[start] & 0xF0 == 0x40 else 0
-    opcode, modrm = raw[start + bool(rex) + 1], raw[start + bool(rex) + 2]
+    start, _, rex = instructions.prefixes(raw, at)
+    opcode, modrm = raw[start + 1], raw[start + 2]
     number, general = modrm >> 3 & 7, (modrm & 7) | (rex & 1) << 3
-    if rex & 4 or _LOCK in raw[:start] or (number in (4, 5) and at.cr4 & control.CR4_DE):
+    if rex & 4 or instructions.LOCK in raw[:start] or (number in (4, 5) and at.cr4 & control.CR4_DE):
         return Fault(UNDEFINED_OPCODE, 0)
     if at.cpl:
         return Fault(GENERAL_PROTECTION, 0)

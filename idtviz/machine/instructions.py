@@ -12,7 +12,8 @@ MAXIMUM_LENGTH = 15
 """Bytes of the longest instruction (SDM 2A 2.3.11)."""
 
 _LEGACY_PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
-_LOCK, _OPERAND_SIZE = 0xF0, 0x66
+LOCK = 0xF0
+_OPERAND_SIZE = 0x66
 _INT1 = 0xF1
 _STI = 0xFB
 _TWO_BYTES = 0x0F
@@ -45,7 +46,7 @@ def fetch(at: Registers, memory: LinearMemory) -> bytes:
 
 def port_of(raw: bytes, at: Registers) -> tuple[int, int]:
     """Port and size in bytes of the IN, OUT, INS or OUTS that `fetch` found (SDM 2A IN)."""
-    start, wide, _ = _prefixes(raw, at)
+    start, wide, _ = prefixes(raw, at)
     opcode = raw[start]
     size = (4 if wide else 2) if opcode & 1 else 1
     return raw[start + 1] if opcode < _IN_DX and opcode >= _IN_IMMEDIATE else at.general[_DX] & 0xFFFF, size
@@ -53,7 +54,7 @@ def port_of(raw: bytes, at: Registers) -> tuple[int, int]:
 
 def decode(raw: bytes, at: Registers) -> Decoded:
     """Decode the instruction that `fetch` found; it must be one of this module's."""
-    start, wide, rex = _prefixes(raw, at)
+    start, wide, rex = prefixes(raw, at)
     opcode = raw[start]
     length = _LENGTHS[opcode] if opcode != _TWO_BYTES else 3 if raw[start + 1] == 0x01 else 2
     vector = raw[start + 1] if opcode == 0xCD else _VECTORS.get(opcode)
@@ -63,17 +64,17 @@ def decode(raw: bytes, at: Registers) -> Decoded:
 
 def is_int1(raw: bytes, at: Registers) -> bool:
     """Whether this is INT1 (F1). With LOCK it is undefined."""
-    start, _, _ = _prefixes(raw, at)
-    return start < len(raw) and raw[start] == _INT1 and _LOCK not in raw[:start]
+    start, _, _ = prefixes(raw, at)
+    return start < len(raw) and raw[start] == _INT1 and LOCK not in raw[:start]
 
 
 def is_sti(raw: bytes, at: Registers) -> bool:
     """Whether this is STI."""
-    start, _, _ = _prefixes(raw, at)
+    start, _, _ = prefixes(raw, at)
     return start < len(raw) and raw[start] == _STI
 
 
-def _prefixes(raw: bytes, at: Registers) -> tuple[int, bool, int]:
+def prefixes(raw: bytes, at: Registers) -> tuple[int, bool, int]:
     """Where the opcode begins, whether the operand size is 32 bits (without REX.W), and REX."""
     start = rex = 0
     wide = at.cs.long or bool(at.cs.flags & at.cs.CODE_32)
@@ -93,9 +94,9 @@ def _prefixes(raw: bytes, at: Registers) -> tuple[int, bool, int]:
 
 def is_wrongly_locked(raw: bytes, at: Registers) -> bool:
     """Whether LOCK stands in front of an instruction that does not take it: #UD (SDM 2A LOCK)."""
-    start, _, _ = _prefixes(raw, at)
-    prefixes = raw[:start]
-    if _LOCK not in prefixes or decoding.decode(raw, decoding.code_bits(at)) is not None:
+    start, _, _ = prefixes(raw, at)
+    before = raw[:start]
+    if LOCK not in before or decoding.decode(raw, decoding.code_bits(at)) is not None:
         return False
-    unlocked = bytes(byte for byte in prefixes if byte != _LOCK) + raw[start:]
+    unlocked = bytes(byte for byte in before if byte != LOCK) + raw[start:]
     return decoding.decode(unlocked, decoding.code_bits(at)) is not None

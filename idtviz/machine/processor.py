@@ -188,7 +188,8 @@ class Processor:
         if registers.rip > self._scrutiny.regime.code_limit:
             self._raise(Fault(GENERAL_PROTECTION, 0))
             return True
-        found = self._scrutiny.look(registers, memory)
+        raw = instructions.code_at(registers, memory)
+        found = self._scrutiny.look(raw, registers)
         hits = 0
         if found is not None:
             if self._refused(found, registers, memory):
@@ -198,7 +199,7 @@ class Processor:
             if Kind.DEBUG_REGISTER in found.kind:
                 return self._move_debug_register(found, registers, memory)
             hits = close_look.hits(found, registers, self._scrutiny.regime.breakpoints, memory)
-        elif instructions.is_wrongly_locked(instructions.fetch(registers, memory), registers):
+        elif instructions.is_wrongly_locked(raw, registers):
             self._raise(Fault(UNDEFINED_OPCODE, 0))
             return True
         completed = self._run_slice(1, guarded=False)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from idtviz.machine.cpu import Cpu
 from idtviz.machine.decoding import Decoded, Kind, decode, decoder
-from idtviz.machine.instructions import MAXIMUM_LENGTH, code_at
+from idtviz.machine.instructions import MAXIMUM_LENGTH
 from idtviz.machine.memory import LinearMemory, Memory
 from idtviz.machine.regime import FLAT_LIMIT, Regime, regime_of
 from idtviz.machine.registers import Registers
@@ -45,12 +45,11 @@ class Scrutiny:
 
     def refresh(self) -> None:
         """Find the regime of the present state. Only what is looked at, or performed by idtviz itself, changes it."""
-        if self._cpu.changed:
-            self._cpu.changed = False
-            found = regime_of(self._cpu.registers(), self._cpu.debug_registers())
-            if found.translation != self._regime.translation:
-                self.forget()
-            self._regime = found
+        self._cpu.changed = False
+        found = regime_of(self._cpu.registers(), self._cpu.debug_registers())
+        if found.translation != self._regime.translation:
+            self.forget()
+        self._regime = found
 
     def forget(self) -> None:
         """Drop every translation: what was safe may be so no longer."""
@@ -67,10 +66,9 @@ class Scrutiny:
         self.looking = True
         self._calm = 0
 
-    def look(self, at: Registers, memory: LinearMemory) -> Decoded | None:
-        """The instruction at RIP, if it wants a look."""
+    def look(self, raw: bytes, at: Registers) -> Decoded | None:
+        """The instruction at RIP, whose bytes are `raw` as far as they are mapped, if it wants a look."""
         self.looks += 1
-        raw = code_at(at, memory)
         found = decode(raw, self._regime.bits) if raw else None
         wanted = found is not None and (
             self._regime.wants(found, at.rip) or self._meets_breakpoint(at.linear_rip, found.length)
