@@ -1,6 +1,6 @@
 """Where in a run: the MOMENT language of scenario files, `--at` and the command line.
 
-`812`, `#PF:2+3`, `irq1`, `symbol`, `end`.
+`812`, `#PF:2+3`, `irq1`, `symbol`, `kernel.c:42`, `end`.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class PlaceError(ValueError):
 
 
 _PLACE = re.compile(r"(?P<what>.+?)(?::(?P<occurrence>\d+))?(?:\+(?P<steps>\d+))?\s*$")
+_LINE = re.compile(r"(?P<file>[^:]*\.[^:]*):(?P<number>\d+)(?::(?P<occurrence>\d+))?")
 
 
 def parse(text: str, symbols: Symbols) -> Place:
@@ -59,10 +60,33 @@ def parse(text: str, symbols: Symbols) -> Place:
     what = match["what"].strip()
     number = int(match["occurrence"]) if match["occurrence"] else None
     steps = int(match["steps"] or 0)
+    line = _LINE.fullmatch(what if number is None else f"{what}:{number}")
+    if line is not None and symbols.address_of(line["file"]) is None:
+        return Place(PlaceKind.ADDRESS, _address_of_line(line, symbols, text), _occurrence(line, text), steps, text)
     if number == 0 and what != "delivery":
         raise PlaceError(f"{text!r}: occurrences count from 1")
     kind, value = _kind(what, number, symbols, text)
     return Place(kind, value, 1 if kind is PlaceKind.DELIVERY else number or 1, steps, text)
+
+
+def _occurrence(line: re.Match[str], text: str) -> int:
+    occurrence = int(line["occurrence"] or 1)
+    if not occurrence:
+        raise PlaceError(f"{text!r}: occurrences count from 1")
+    return occurrence
+
+
+def _address_of_line(line: re.Match[str], symbols: Symbols, text: str) -> int:
+    """Where the code of a source line begins; of the next line that has code, if this one has none."""
+    files = symbols.files(line["file"])
+    if not files:
+        raise PlaceError(f"{text!r}: the image has no symbol and no source file {line['file']!r}")
+    if len(files) > 1:
+        raise PlaceError(f"{text!r} is a line of several files: {', '.join(files)}; write more of the path")
+    found = symbols.addresses_of_line(line["file"], int(line["number"]))
+    if not found:
+        raise PlaceError(f"{text!r}: {line['file']} has no code on that line or after it")
+    return found[0]
 
 
 def _kind(what: str, number: int | None, symbols: Symbols, text: str) -> tuple[PlaceKind, int]:
@@ -92,6 +116,6 @@ def _kind(what: str, number: int | None, symbols: Symbols, text: str) -> tuple[P
     if address is None:
         raise PlaceError(
             f"{text!r} is no moment: expected an instruction count, delivery:N, an exception such as #PF or #PF:2, "
-            "irqN, a symbol of the image, an address in hex, or end"
+            "irqN, a symbol of the image, a source line such as kernel.c:42, an address in hex, or end"
         )
     return PlaceKind.ADDRESS, address

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import textwrap
+import unicodedata
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from idtviz.debugger.disassembly import Instruction
 from idtviz.debugger.symbols import Line
 from idtviz.debugger.view import View
+from idtviz.view.instructions import address_text, instruction, operand_note
+from idtviz.view.layout import cut, printable
 from idtviz.view.row import Panel, Role, Row, Rows, row
 
 Source = Callable[[str], Sequence[str] | None]
-"""The lines of a source file, None where it is not at hand."""
+"""The lines of a source file, by the path that a Line has; None where it is not at hand."""
 
 _LINES_AROUND = 40
+_TAB = 4
+_GUTTER = 7  # columns in front of a source line: two marks, four digits, a blank
+_MOST_ROWS = 3  # of the current line, where it is longer than the panel is wide
 _SHORTEST_COMMENT = 16
+_COMMENTS = (" //", " /*", " # ")
+_BEFORE, _AFTER = 4, 8  # instructions of the current line that are shown around the present one
 _POINTERS = {64: "RIP", 32: "CS:EIP", 16: "CS:IP"}
 
 
@@ -23,90 +33,142 @@ def panel(view: View, _before: View | None, width: int, source: Source, breakpoi
     note = "" if code.bits == 64 else f"{code.bits}-bit code"
     linear = code.linear(code.rip)
     if code.here is None:
-        place = f"{code.rip:#x}" if linear == code.rip else f"{_address(view, code.rip)} = {linear:#x}"
+        place = f"{code.rip:#x}" if linear == code.rip else f"{address_text(view, code.rip)} = {linear:#x}"
         text = f"{_POINTERS[code.bits]} {place} cannot be read: no page is mapped there"
         return Panel("Code", (row((text, Role.BAD)),), note)
     line = view.line(linear)
-    text_lines = source(line.file) if line is not None else None
-    name = view.name(linear) or f"{linear:#x}"
-    if line is not None and text_lines is not None:
-        rows, focus = _source(view, line, text_lines, width, breakpoints)
-        return Panel(f"Code  {line.file} · {name}", rows, note, focus)
-    rows, focus = _disassembly(view, width, breakpoints)
-    return Panel(f"Code  {name}", rows, note, focus)
+    lines = source(line.path) if line is not None else None
+    name = printable(view.name(linear) or f"{linear:#x}")
+    if line is None:
+        rows, focus = _disassembly(view, width, breakpoints)
+        return Panel(f"Code  {name}", rows, note, focus)
+    file = printable(line.file)
+    if lines is None or line.number > len(lines):
+        # The source is not at hand, or it is not what was compiled.
+        rows, focus = _disassembly(view, width, breakpoints)
+        return Panel(f"Code  {file}:{line.number} · {name}", rows, note, focus)
+    rows, focus = _Source(view, line, code.here, lines, width, breakpoints).rows()
+    return Panel(f"Code  {file} · {name}", rows, note, focus)
 
 
-def operand_note(view: View, width: int) -> Rows:
-    """What the instruction at RIP is about to touch: `writes 0x600000 (1 byte) ✗ page not present`."""
-    access = view.code.access
-    if access is None or (view.procedure is not None and view.procedure.active):
-        return ()
-    operand = access.operand
-    verb = "writes" if operand.write else "reads"
-    unit = "byte" if operand.size == 1 else "bytes"
-    where = f"{operand.address:#x}"
-    if operand.address != operand.offset:
-        where = f"{operand.segment}:{operand.offset:x} = {where}"
-    what = f"       {verb} {where} ({operand.size} {unit})"
-    if access.fault is None:
-        return (row((f"{what} {view.name(operand.address) or ''}"[:width], Role.DIM)),)
-    why = f"✗ {access.why}"
-    if len(what) + 1 + len(why) <= width:
-        return (row((f"{what} ", Role.TEXT), (why, Role.BAD)),)
-    return row((what[:width], Role.TEXT)), row((f"       {why}"[:width], Role.BAD))
+@dataclass(frozen=True)
+class _Source:
+    """The rows around a source line; below it the instructions that it became, as far as they lie around RIP."""
 
+    view: View
+    line: Line
+    here: Instruction
+    lines: Sequence[str]
+    width: int
+    breakpoints: Collection[int]
 
-def _address(view: View, offset: int) -> str:
-    """`0x100000`; with the segment in front where its base is not 0."""
-    code = view.code
-    if not code.base:
-        return f"{offset:#x}"
-    return f"{code.selector:04x}:{offset:0{4 if offset <= 0xFFFF else 8}x}"
+    def rows(self) -> tuple[Rows, int]:
+        """The rows, and the one to keep in sight."""
+        by_line = self._by_line()
+        rows: list[Row] = []
+        focus = 0
+        first = max(1, self.line.number - _LINES_AROUND)
+        for number in range(first, min(len(self.lines), self.line.number + _LINES_AROUND) + 1):
+            rows += self._line(number, by_line.get(number, []))
+            if number == self.line.number:
+                below, focus = self._instructions(len(rows))
+                rows += below
+        return tuple(rows), focus
 
+    def _by_line(self) -> dict[int, list[Instruction]]:
+        """The instructions of each line of the file, as far as they lie near RIP."""
+        found: dict[int, list[Instruction]] = {}
+        for item in self.view.code.instructions:
+            line = self._line_of(item)
+            if line is not None and line.path == self.line.path:
+                found.setdefault(line.number, []).append(item)
+        return found
 
-def _source(view: View, line: Line, lines: Sequence[str], width: int, breakpoints: Collection[int]) -> tuple[Rows, int]:
-    here = view.code.here
-    assert here is not None
-    rows: list[Row] = []
-    focus = 0
-    by_line: dict[int, list[Instruction]] = {}
-    for item in view.code.instructions:
-        found = view.line(view.code.linear(item.address))
-        if found is not None and found.file == line.file:
-            by_line.setdefault(found.number, []).append(item)
-    first = max(1, line.number - _LINES_AROUND)
-    for number in range(first, min(len(lines), line.number + _LINES_AROUND) + 1):
-        text = _fit(lines[number - 1].expandtabs(4), max(0, width - 7))
-        items = by_line.get(number, [])
-        current = number == line.number
-        stops = any(item.address in breakpoints for item in items)
+    def _line_of(self, item: Instruction) -> Line | None:
+        return self.view.line(self.view.code.linear(item.address))
+
+    def _line(self, number: int, items: Sequence[Instruction]) -> list[Row]:
+        current = number == self.line.number
+        stops = any(item.address in self.breakpoints for item in items)
         gutter = ("▶" if current else " ") + ("■" if stops else " ")
-        key = items[0].address if items else None
         role = Role.CURRENT if current else Role.SOURCE if items else Role.DIM
-        rows.append(
-            row(
-                (gutter, Role.BAD if stops and not current else Role.CURRENT),
-                (f"{number:4} ", Role.DIM),
-                (text, role),
-                lit=Role.CURRENT if current else None,
-                key=key,
-            )
-        )
-        if current:
-            focus = len(rows) - 1
-            rows += [_instruction(view, item, item is here, width, indent="       ") for item in items]
-            if here not in items:
-                rows.append(_instruction(view, here, current=True, width=width, indent="       "))
-            rows += operand_note(view, width)
-    return tuple(rows), focus
+        lit, key = Role.CURRENT if current else None, items[0].address if items else None
+        text = _one_column_each(self.lines[number - 1].expandtabs(_TAB))
+        first, *more = _folded(text, self.width - _GUTTER) if current else [_fit(text, max(0, self.width - _GUTTER))]
+        marks = (gutter, Role.BAD if stops and not current else Role.CURRENT), (f"{number:4} ", Role.DIM)
+        rows = [row(*marks, (first, role), lit=lit, key=key)]
+        return rows + [row((" " * _GUTTER, Role.DIM), (part, role), lit=lit, key=key) for part in more]
+
+    def _instructions(self, above: int) -> tuple[list[Row], int]:
+        """The instructions of the stretch of the line that RIP is in, and the row to keep in sight, with `above` rows.
+
+        What else the line became may come much later: the increment of a loop, for one.
+        """
+        stretch, place = self._stretch()
+        begin, end = max(0, place - _BEFORE), place + _AFTER + 1
+        indent = " " * _GUTTER
+        rows = []
+        if begin:
+            rows.append(row((f"{indent}… {begin} before", Role.DIM)))
+        focus = above - 1
+        for item in stretch[begin:end]:
+            if item is self.here and place > 1:
+                focus = above + len(rows)
+            mark = "▶" if item is self.here and len(stretch) > 1 else " "
+            mark += "■" if item.address in self.breakpoints and item is not stretch[0] else " "
+            gutter = f"{mark:>{_GUTTER}}"
+            rows.append(instruction(self.view, item, item is self.here, self.width, indent=gutter))
+            if item is self.here:
+                rows += operand_note(self.view, self.width)
+        if len(stretch) > end:
+            rows.append(row((f"{indent}… {len(stretch) - end} more", Role.DIM)))
+        return rows, focus
+
+    def _stretch(self) -> tuple[Sequence[Instruction], int]:
+        """The instructions around RIP that come one after another from the same line, and where in them RIP is."""
+        code = self.view.code
+        before = list(code.before)
+        start = len(before)
+        while start and self._is_same(before[start - 1]):
+            start -= 1
+        after = 0
+        while after < len(code.after) and self._is_same(code.after[after]):
+            after += 1
+        return (*before[start:], self.here, *code.after[:after]), len(before) - start
+
+    def _is_same(self, item: Instruction) -> bool:
+        line = self._line_of(item)
+        return line is not None and (line.path, line.number) == (self.line.path, self.line.number)
+
+
+def _one_column_each(text: str) -> str:
+    """The text with a `?` for each character that is not exactly one column wide."""
+    return text if text.isascii() and text.isprintable() else "".join(map(_one_column, text))
+
+
+def _one_column(char: str) -> str:
+    wide = unicodedata.combining(char) or unicodedata.east_asian_width(char) in "WF"
+    return char if char.isprintable() and not wide else "?"
+
+
+def _folded(text: str, room: int) -> list[str]:
+    """The line in as many rows as it needs, but not too many; the later ones are indented a little more than it."""
+    comment = max(text.find(sign) for sign in _COMMENTS)
+    code = text[:comment].rstrip() if comment > 0 else text
+    if len(code) <= room or room < 2 * _SHORTEST_COMMENT:
+        return [_fit(text, max(0, room))]
+    indent = " " * min(len(text) - len(text.lstrip()) + _TAB, room // 2)
+    return textwrap.wrap(
+        text, room, subsequent_indent=indent, break_on_hyphens=False, max_lines=_MOST_ROWS, placeholder=" …"
+    )
 
 
 def _fit(text: str, room: int) -> str:
     """The line cut to `room`; a comment of which only the beginning would be left goes altogether."""
     if len(text) <= room:
         return text
-    comment = max(text.find(" //"), text.find(" # "))
-    if text[:comment].strip() and comment > room - _SHORTEST_COMMENT:
+    comment = max(text.find(sign) for sign in _COMMENTS)
+    if comment > max(0, room - _SHORTEST_COMMENT) and text[:comment].strip():
         text = text[:comment].rstrip()
     return text if len(text) <= room else text[: max(0, room - 1)] + "…"
 
@@ -119,32 +181,12 @@ def _disassembly(view: View, width: int, breakpoints: Collection[int]) -> tuple[
         linear = view.code.linear(item.address)
         symbol = view.symbols.at(linear)
         if symbol is not None and symbol.address == linear and symbol.code:
-            rows.append(row((f"  {symbol.name}:", Role.SYMBOL)))
+            rows.append(row((cut(f"  {printable(symbol.shown)}:", width), Role.SYMBOL)))
         if current:
             focus = len(rows)
         mark = "▶" if current else " "
         mark += "■" if item.address in breakpoints else " "
-        rows.append(_instruction(view, item, current, width, indent=mark, lit=current))
+        rows.append(instruction(view, item, current, width, indent=mark, lit=current))
         if current:
             rows += operand_note(view, width)
     return tuple(rows), focus
-
-
-def _instruction(view: View, item: Instruction, current: bool, width: int, *, indent: str, lit: bool = False) -> Row:
-    raw = item.raw.hex(" ")
-    if len(raw) > 20:
-        raw = raw[:19] + "…"
-    target = view.name(view.code.linear(item.target)) if item.target is not None else None
-    operands = f"{target}" if target else item.operands
-    text = f"{item.mnemonic:<6} {operands}"
-    columns = f"{_address(view, item.address)}  "
-    if width - len(indent) - len(columns) - 22 >= 24:
-        columns += f"{raw:<20}  "
-    room = max(8, width - len(indent) - len(columns))
-    return row(
-        (indent, Role.CURRENT),
-        (columns, Role.ADDRESS),
-        (text[:room], Role.CURRENT if current else Role.CODE),
-        lit=Role.CURRENT if lit else None,
-        key=item.address,
-    )
