@@ -1,4 +1,4 @@
-"""The controllers panel: the two 8259A as wiring, and the devices behind their lines."""
+"""The controllers panel: the two 8259A as wiring, or the APICs, and the devices behind their lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from idtviz.debugger.view import View
 from idtviz.machine.chips.pic import why_waiting
 from idtviz.machine.chips.pic8259 import InitState, Pic8259State
 from idtviz.machine.chips.pit import CLK_HERTZ
-from idtviz.view.layout import flow, line, printable, sentence
+from idtviz.view import apic
+from idtviz.view.devices import devices_in_use
+from idtviz.view.layout import GUTTER, flow, line, printable, sentence
 from idtviz.view.row import Panel, Role, Row, Rows, Span
 from idtviz.x86.flags import IF
 
@@ -17,9 +19,33 @@ _REGISTERS = ("irr", "imr", "isr")
 
 
 def panel(view: View, before: View | None, width: int) -> Panel:
-    """Request, mask and in-service registers line by line; INTR; why an IRQ waits; timer, keyboard, serial port."""
+    """What is requested, masked and in service; INTR; why an IRQ waits; timer, keyboard, serial port.
+
+    The APICs come first as soon as a program uses them; the 8259 pair is then a line below them.
+    """
+    local = view.lapic
+    # What only some kernels use stands before what is always there: it is what such a kernel is about.
+    devices = devices_in_use(view, before, width)
+    devices += (*_timer(view, width), *_keyboard(view, before, width), *_serial(view, before, width))
+    if local is not None and apic.in_use(local, view.ioapic):
+        waits = apic.waiting(view, _processor, width)
+        if local.virtual_wire or view.pic.master.int_output:
+            waits = (*waits, *_waiting(view, width))
+        waits = waits or _nothing_waits(width)
+        rows = (*apic.requests(view, before, width), *_priorities(view, before, width), *waits)
+        rows = (*rows, *apic.sources(view, before, width), *_pair_in_a_line(view, width))
+        return Panel(apic.title(local), (*rows, *devices))
+    rows = (*_registers(view, before, width), *_modes(view, width), _intr(view, before, width))
+    rows = (*rows, *(_waiting(view, width) or _nothing_waits(width)))
+    if local is not None:
+        rows = (*rows, *flow([Span("APIC", Role.LABEL), Span(apic.in_a_line(local), Role.DIM)], width))
+    pair = view.pic
+    return Panel(f"PIC  base {pair.master.vector(0):#04x} / {pair.slave.vector(0):#04x}", (*rows, *devices))
+
+
+def _registers(view: View, before: View | None, width: int) -> Rows:
+    """Request, mask and in-service registers, line by line."""
     pair, old = view.pic, None if before is None else before.pic
-    title = f"PIC  base {pair.master.vector(0):#04x} / {pair.slave.vector(0):#04x}"
     was_master, was_slave = (old.master, old.slave) if old else (None, None)
     rows: list[Row] = []
     if width >= _WIDE:
@@ -29,22 +55,30 @@ def panel(view: View, before: View | None, width: int) -> Panel:
             right, second = _bits(pair.slave, was_slave, name)
             label = Span(f"{name.upper():>6} ", Role.LABEL)
             rows.append(line(width, label, *left, "         ", *right, changed=first or second))
+        return tuple(rows)
+    for title_of_chip, numbers, chip, was in (
+        ("master ", _MASTER, pair.master, was_master),
+        ("slave  ", _SLAVE, pair.slave, was_slave),
+    ):
+        rows.append(line(width, *_head(title_of_chip, numbers)))
+        for name in _REGISTERS:
+            bits, changed = _bits(chip, was, name)
+            rows.append(line(width, Span(f"{name.upper():>6} ", Role.LABEL), *bits, changed=changed))
+    return tuple(rows)
+
+
+def _pair_in_a_line(view: View, width: int) -> Rows:
+    """The 8259 pair beside APICs that are in use."""
+    pair, local = view.pic, view.lapic
+    parts = [Span("8259", Role.LABEL), Span(f"{pair.master.vector(0):#04x} / {pair.slave.vector(0):#04x}", Role.VALUE)]
+    if pair.master.imr & pair.slave.imr == 0xFF:
+        parts.append(Span("all lines masked", Role.DIM))
     else:
-        for title_of_chip, numbers, chip, was in (
-            ("master ", _MASTER, pair.master, was_master),
-            ("slave  ", _SLAVE, pair.slave, was_slave),
-        ):
-            rows.append(line(width, *_head(title_of_chip, numbers)))
-            for name in _REGISTERS:
-                bits, changed = _bits(chip, was, name)
-                rows.append(line(width, Span(f"{name.upper():>6} ", Role.LABEL), *bits, changed=changed))
-    rows += _modes(view, width)
-    rows += _intr(view, before, width)
-    rows += _waiting(view, width)
-    rows += _timer(view, width)
-    rows += _keyboard(view, before, width)
-    rows += _serial(view, before, width)
-    return Panel(title, tuple(rows))
+        parts.append(Span(f"IMR {pair.master.imr:02x} {pair.slave.imr:02x}", Role.VALUE))
+        parts.append(Span("INT ▔ high" if pair.master.int_output else "INT ▁ low", Role.VALUE))
+    wired = local is None or local.virtual_wire
+    parts.append(Span("→ LINT0 (ExtINT)" if wired else "LINT0 lets nothing through", Role.VALUE if wired else Role.DIM))
+    return flow(parts, width)
 
 
 def _head(label: str, numbers: str) -> tuple[Span, ...]:
@@ -87,26 +121,44 @@ def _modes(view: View, width: int) -> Rows:
     return tuple(row for text in found for row in sentence(text, width, Role.WARNING))
 
 
-def _intr(view: View, before: View | None, width: int) -> Rows:
-    level = view.pic.master.int_output
-    changed = before is not None and before.pic.master.int_output != level
+def _intr(view: View, before: View | None, width: int) -> Row:
+    spans, changed = _intr_spans(view, before)
+    return line(width, *spans, changed=changed)
+
+
+def _priorities(view: View, before: View | None, width: int) -> Rows:
+    """The local APIC's priorities and INTR, in one row if there is room."""
+    spans, changed = apic.priorities(view, before)
+    more, differs = _intr_spans(view, before)
+    if GUTTER + sum(len(span.text) for span in (*spans, *more)) <= width:
+        return (line(width, *spans, *more, changed=changed or differs),)
+    return line(width, *spans, changed=changed), line(width, *more, changed=differs)
+
+
+def _intr_spans(view: View, before: View | None) -> tuple[list[Span], bool]:
+    """INTR and whether the processor listens, and whether that has changed."""
+    level = _level(view)
+    changed = before is not None and _level(before) != level
     enabled = bool(view.registers.rflags & IF)
     was = before is not None and bool(before.registers.rflags & IF) != enabled
-    return (
-        line(
-            width,
-            Span("INTR ", Role.LABEL),
-            Span("▔ high" if level else "▁ low", Role.CHANGED if changed else Role.VALUE),
-            "   ",
-            Span(f"IF={int(enabled)}", Role.CHANGED if was else Role.VALUE),
-            Span("   interrupt shadow" if view.registers.interrupt_shadow else "", Role.WARNING),
-            changed=changed or was,
-        ),
-    )
+    spans = [
+        Span("INTR ", Role.LABEL),
+        Span("▔ high" if level else "▁ low", Role.CHANGED if changed else Role.VALUE),
+        Span("   "),
+        Span(f"IF={int(enabled)}", Role.CHANGED if was else Role.VALUE),
+        Span("   interrupt shadow" if view.registers.interrupt_shadow else "", Role.WARNING),
+    ]
+    return spans, changed or was
+
+
+def _level(view: View) -> bool:
+    """Whether the processor is asked for an interrupt."""
+    return view.pic.master.int_output if view.lapic is None else apic.intr(view.lapic)
 
 
 def _waiting(view: View, width: int) -> Rows:
-    """Why the IRQs that are requested are not being delivered."""
+    """Why the IRQs that are requested of the 8259 pair are not being delivered."""
+    through = view.lapic is None or view.lapic.virtual_wire
     rows: list[Row] = []
     for irq in range(16):
         chip = view.pic.master if irq < 8 else view.pic.slave
@@ -114,10 +166,14 @@ def _waiting(view: View, width: int) -> Rows:
             continue
         reason = why_waiting(view.pic, irq)
         if reason is None and chip.irr >> (irq & 7) & 1 and view.pic.master.int_output:
-            reason = _processor(view)
+            reason = _processor(view) if through else "the 8259s raise INT, but LINT0 lets nothing through"
         if reason is not None:
             rows += sentence(f"IRQ{irq}: {reason}", width, Role.WARNING)
-    return tuple(rows) or (line(width, Span("nothing waits", Role.DIM)),)
+    return tuple(rows)
+
+
+def _nothing_waits(width: int) -> Rows:
+    return (line(width, Span("nothing waits", Role.DIM)),)
 
 
 def _processor(view: View) -> str:

@@ -1,11 +1,13 @@
 """The 8042 keyboard controller, and the keyboard on its cable.
 
 Source: IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller" and "Keyboard";
-IBM PC/AT Technical Reference. No mouse is attached.
+IBM PC/AT Technical Reference. No mouse is attached: the auxiliary port tests well, what is sent to it times out, and
+IRQ12 never comes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from idtviz.machine.chips import ps2
@@ -45,11 +47,10 @@ class KeyboardState:
     output: int = 0  # the output buffer
     status: int = SYS | INHIBIT
     parameter_of: int | None = None  # the command whose parameter the next write to 0x60 is
-    replies: bytes = b""  # answers of the controller that wait for the output buffer
+    replies: tuple[tuple[int, int], ...] = ()  # bytes that wait for the output buffer, with their status bits
     break_prefix: bool = False  # the translation has seen 0xF0
     moved: int = 0  # the tick at which the last byte came over the cable
     line: bool = False  # the level of IRQ1
-    reset_requested: bool = False  # the processor's reset line was pulsed or pulled
     typist: bytes = b""  # set 1 codes of keys that are still to be typed
     keyboard: Ps2KeyboardState = field(default_factory=Ps2KeyboardState)
 
@@ -70,13 +71,24 @@ AFTER_BIOS = KeyboardState()
 class Keyboard(ByteChip):
     """Ports 0x60 and 0x64."""
 
-    def __init__(self, clock: Clock, line: Line, state: KeyboardState = AFTER_BIOS) -> None:
-        """`line` is IRQ1."""
+    def __init__(
+        self,
+        clock: Clock,
+        line: Line,
+        on_gate: Callable[[bool], None],
+        on_reset: Callable[[str], None],
+        state: KeyboardState = AFTER_BIOS,
+    ) -> None:
+        """`line` is IRQ1. `on_gate` is told when the output port's request for A20 changes, `on_reset` how the guest
+        has asked for a reset.
+        """
         self.name: str = "keyboard"
         self.ports: tuple[int, ...] = (DATA, STATUS)
         self.state = state
         self._clock = clock
         self._line = line
+        self._on_gate = on_gate
+        self._on_reset = on_reset
 
     def type_scancodes(self, codes: bytes) -> int:
         """Someone types: `codes` of set 1 (see `scancodes.encode`). Returns how many were taken; the queue is bounded.
@@ -120,16 +132,23 @@ class Keyboard(ByteChip):
         if port == STATUS:
             state = replace(self.state, status=self.state.status | CD, parameter_of=None)
             self._become(_command(state, value))
+            if value >= 0xF0 and not value & RESET_OFF:
+                self._on_reset(f"a reset, by the 8042's command {value:#x}")
         else:
+            parameter_of = self.state.parameter_of
             state = replace(self.state, status=self.state.status & ~CD, parameter_of=None)
-            self._become(_data(state, self.state.parameter_of, value))
+            self._become(_data(state, parameter_of, value))
+            if parameter_of == 0xD1 and not value & RESET_OFF:
+                self._on_reset("a reset, by bit 0 of the 8042's output port")
 
     def _become(self, state: KeyboardState) -> None:
         level = state.status & (OBF | AUX) == OBF and bool(state.command_byte & CB_IRQ1)
-        changed = level != state.line
+        changed, gated = level != state.line, state.a20 != self.state.a20
         self.state = replace(state, line=level) if changed else state
         if changed:
             self._line(level)
+        if gated:
+            self._on_gate(state.a20)
 
 
 def _put(state: KeyboardState, byte: int, extra: int = 0) -> KeyboardState:
@@ -137,15 +156,15 @@ def _put(state: KeyboardState, byte: int, extra: int = 0) -> KeyboardState:
     return replace(state, output=byte, status=state.status & ~(AUX | TIMEOUT) | OBF | extra)
 
 
-def _reply(state: KeyboardState, byte: int) -> KeyboardState:
+def _reply(state: KeyboardState, byte: int, extra: int = 0) -> KeyboardState:
     """An answer of the controller itself: at once, or as soon as what is in the output buffer has been read."""
     if state.output_full:
-        return replace(state, replies=(state.replies + bytes((byte,)))[-16:])
-    return _put(state, byte)
+        return replace(state, replies=(*state.replies, (byte, extra))[-16:])
+    return _put(state, byte, extra)
 
 
 def _next_reply(state: KeyboardState) -> KeyboardState:
-    return _put(replace(state, replies=state.replies[1:]), state.replies[0])
+    return _put(replace(state, replies=state.replies[1:]), *state.replies[0])
 
 
 def _receive(state: KeyboardState) -> tuple[KeyboardState, int | None]:
@@ -169,10 +188,6 @@ def _receive(state: KeyboardState) -> tuple[KeyboardState, int | None]:
 
 def _set_command_byte(state: KeyboardState, value: int) -> KeyboardState:
     return replace(state, command_byte=value, status=state.status & ~SYS | value & CB_SYS)
-
-
-def _set_output_port(state: KeyboardState, value: int) -> KeyboardState:
-    return replace(state, output_port=value, reset_requested=state.reset_requested or not value & RESET_OFF)
 
 
 def _command(state: KeyboardState, value: int) -> KeyboardState:  # noqa: C901 -- as many cases as commands
@@ -200,9 +215,11 @@ def _command(state: KeyboardState, value: int) -> KeyboardState:  # noqa: C901 -
             return _reply(state, state.output_port & ~0x30 | state.output_full << 4)
         case 0xE0:  # read test inputs: clock and data idle
             return _reply(state, 0x03)
-        case _ if value >= 0xF0:  # pulse low those of the output port's bits 0-3 that are 0
-            return replace(state, reset_requested=state.reset_requested or not value & RESET_OFF)
-        case _:
+        case 0xDD:  # close and open A20, as the chip sets after the AT's have it
+            return replace(state, output_port=state.output_port & ~A20)
+        case 0xDF:
+            return replace(state, output_port=state.output_port | A20)
+        case _:  # a pulse of the output port's other bits leaves nothing behind
             return state
 
 
@@ -212,13 +229,13 @@ def _data(state: KeyboardState, parameter_of: int | None, value: int) -> Keyboar
         case 0x60:
             return _set_command_byte(state, value)
         case 0xD1:
-            return _set_output_port(state, value)
+            return replace(state, output_port=value)
         case 0xD2:  # as if the keyboard had sent it
             return _reply(state, value)
         case 0xD3:  # as if the auxiliary device had sent it
-            return _put(state, value, AUX)
+            return _reply(state, value, AUX)
         case 0xD4:  # nobody answers on the auxiliary cable
-            return _put(state, 0xFE, AUX | TIMEOUT)
+            return _reply(state, 0xFE, AUX | TIMEOUT)
         case _:
             # Sending a byte to the keyboard takes the clock line back from a disabled interface.
             state = replace(state, command_byte=state.command_byte & ~CB_KEYBOARD_OFF)

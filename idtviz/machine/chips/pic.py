@@ -64,6 +64,8 @@ class PicPair(ByteChip):
         self.ports: tuple[int, ...] = (MASTER_COMMAND, MASTER_DATA, SLAVE_COMMAND, SLAVE_DATA, MASTER_ELCR, SLAVE_ELCR)
         self.state = state
         self._on_eoi = on_eoi
+        self.on_int: Callable[[bool], None] = _ignore
+        """Told each edge of the INT output, which is the processor's INTR where there is no local APIC."""
 
     @property
     def intr(self) -> bool:
@@ -81,7 +83,8 @@ class PicPair(ByteChip):
 
     def acknowledge(self) -> int:
         """The processor's two INTA cycles: the vector that the controllers answer with (see `inta`)."""
-        answer, self.state = inta(self.state)
+        answer, state = inta(self.state)
+        self._take(state)
         return answer.vector
 
     def irq_of_vector(self, vector: int) -> int | None:
@@ -141,7 +144,13 @@ class PicPair(ByteChip):
         master = self.state.master if master is None else master
         slave = self.state.slave if slave is None else slave
         if master is not self.state.master or slave is not self.state.slave:
-            self.state = _wired(master, slave)
+            self._take(_wired(master, slave))
+
+    def _take(self, state: PicPairState) -> None:
+        level = self.intr
+        self.state = state
+        if self.intr != level:
+            self.on_int(self.intr)
 
 
 def inta(state: PicPairState) -> tuple[Answer, PicPairState]:
@@ -238,3 +247,7 @@ def _cascade_broken(state: PicPairState) -> str | None:
 def _wired(master: Pic8259State, slave: Pic8259State) -> PicPairState:
     """Both chips, with the wire from the slave's INT to the master's IR2 between them."""
     return PicPairState(pic8259.set_line(master, CASCADE, slave.int_output), slave)
+
+
+def _ignore(_level: bool) -> None:
+    """Nobody listens."""

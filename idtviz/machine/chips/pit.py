@@ -17,6 +17,7 @@ CLK_HERTZ = 1_193_182
 
 CONTROL = 0x43
 PORT_B = 0x61
+GATE_2, SPEAKER_DATA = 0x01, 0x02
 REFRESH_PULSES = 18
 """CLK pulses from one memory refresh to the next: port B's bit 4 toggles with each."""
 
@@ -30,6 +31,13 @@ class PitState:
     irq0: bool = False  # the level that IRQ0 was last driven to
     edge: int | None = None  # the CLK pulse of counter 0's next edge
     deadline: int | None = None  # the tick at which that pulse has come
+
+    def tone(self, pulse: int) -> float | None:
+        """The frequency in hertz that the speaker sounds at CLK pulse `pulse`; None while it is silent."""
+        counter = pit_counter.settle(self.counters[2], pulse)
+        driven = self.port_b & (GATE_2 | SPEAKER_DATA) == GATE_2 | SPEAKER_DATA
+        periodic = counter.counting and counter.mode in (pit_counter.RATE_GENERATOR, pit_counter.SQUARE_WAVE)
+        return CLK_HERTZ / counter.initial if driven and periodic else None
 
 
 POWER_ON = PitState((CounterState(), CounterState(), CounterState(gate=False)))
@@ -87,7 +95,7 @@ class Pit(ByteChip):
         self.advance()
         pulse = self.pulses()
         if port == PORT_B:
-            gate = bool(value & 1)
+            gate = bool(value & GATE_2)
             self.state = replace(self.state, port_b=value & 0x0F)
             self._replace_counter(2, pit_counter.set_gate(self._counter(2), gate, pulse))
         elif port != CONTROL:

@@ -21,9 +21,11 @@ class Time:
 class Bench:
     time: Time = field(default_factory=Time)
     edges: list[bool] = field(default_factory=list)
+    gates: list[bool] = field(default_factory=list)
+    resets: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.chip = Keyboard(self.time, self.edges.append)
+        self.chip = Keyboard(self.time, self.edges.append, self.gates.append, self.resets.append)
 
     def next_byte(self) -> int | None:
         """Wait for the next byte and read it, as a polling driver does."""
@@ -198,17 +200,57 @@ def test_the_output_port_holds_a20_and_the_reset_line() -> None:
     assert bench.chip.state.a20
     bench.command(0xD1, 0xDD)
     assert not bench.chip.state.a20
-    assert not bench.chip.state.reset_requested
+    bench.command(0xD1, 0xDD)
+    assert (bench.gates, bench.resets) == ([False], [])
     bench.command(0xD1, 0xDE)
-    assert bench.chip.state.reset_requested
+    assert (bench.gates, bench.resets) == ([False, True], ["a reset, by bit 0 of the 8042's output port"])
 
 
-def test_pulsing_bit_0_of_the_output_port_asks_for_a_reset() -> None:
+def test_commands_dd_and_df_close_and_open_a20() -> None:
     bench = Bench()
-    bench.command(0xFF)
-    assert not bench.chip.state.reset_requested
-    bench.command(0xFE)
-    assert bench.chip.state.reset_requested
+    bench.command(0xDD)
+    bench.command(0xD0)
+    assert bench.chip.read(0x60, 1) & 2 == 0
+    bench.command(0xDF)
+    assert bench.gates == [False, True]
+
+
+@pytest.mark.parametrize("command", range(0xF0, 0x100))
+def test_pulsing_bit_0_of_the_output_port_asks_for_a_reset(command: int) -> None:
+    bench = Bench()
+    bench.command(command)
+    assert len(bench.resets) == (command & 1 == 0)
+    assert bench.gates == []
+
+
+def test_the_mouse_port_tests_well_and_can_be_switched_off_and_on() -> None:
+    bench = Bench()
+    bench.command(0xA9)
+    assert (bench.chip.read(0x64, 1) & 0x21, bench.chip.read(0x60, 1)) == (0x01, 0x00)
+    for command, disabled in ((0xA7, 0x20), (0xA8, 0x00)):
+        bench.command(command)
+        bench.command(0x20)
+        assert bench.chip.read(0x60, 1) & 0x20 == disabled
+
+
+def test_a_byte_to_the_absent_mouse_times_out_at_once_and_raises_no_irq1() -> None:
+    bench = Bench()
+    bench.command(0xD4, 0xFF)
+    assert bench.chip.read(0x64, 1) & 0x61 == 0x61  # OBF, AUX and TIMEOUT
+    assert bench.chip.read(0x60, 1) == 0xFE
+    assert bench.chip.read(0x64, 1) & 0x61 == 0
+    assert bench.edges == []
+
+
+def test_a_byte_that_loops_through_the_mouse_port_waits_for_the_key_before_it() -> None:
+    bench = Bench()
+    bench.chip.type_scancodes(b"\x1e")
+    bench.time.now = 1000
+    bench.chip.advance()
+    bench.command(0xD3, 0x5A)
+    assert (bench.chip.read(0x64, 1) & 0x21, bench.chip.read(0x60, 1)) == (0x01, 0x1E)
+    assert (bench.chip.read(0x64, 1) & 0x21, bench.chip.read(0x60, 1)) == (0x21, 0x5A)
+    assert bench.edges == [True, False]
 
 
 def test_a_byte_can_be_put_in_the_output_buffer_as_if_typed() -> None:

@@ -343,3 +343,27 @@ def test_a_deadline_is_exactly_the_tick_of_the_next_edge(mode: int, count: int, 
         pit.advance()
         assert pit.state == state  # a tick early, nothing has happened
         time.now = time_then
+
+
+def test_the_speaker_sounds_while_the_gate_the_data_bit_and_a_square_wave_are_there() -> None:
+    pit, time, _ = bench()
+    assert pit.state.tone(0) is None
+    for port, value in ((0x43, 0xB6), (0x42, 2712 & 0xFF), (0x42, 2712 >> 8)):
+        pit.write(port, 1, value)
+    for bits, sounds in ((0, False), (1, False), (2, False), (3, True)):
+        pit.write(0x61, 1, bits)
+        time.now += 10
+        assert (pit.state.tone(pit.pulses()) is not None) == sounds
+    assert pit.state.tone(pit.pulses()) == CLK_HERTZ / 2712
+
+
+def test_a_tone_that_is_changed_while_it_sounds_is_heard_from_the_next_half_period_on() -> None:
+    pit, time, _ = bench()
+    for port, value in ((0x43, 0xB6), (0x42, 100), (0x42, 0), (0x61, 3)):
+        pit.write(port, 1, value)
+    time.now = 10
+    pit.write(0x42, 1, 200)
+    pit.write(0x42, 1, 0)
+    assert pit.state.tone(pit.pulses()) == CLK_HERTZ / 100
+    time.now = 110
+    assert pit.state.tone(pit.pulses()) == CLK_HERTZ / 200

@@ -7,11 +7,18 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idtviz.machine.chips.ata import Ata
 from idtviz.machine.chips.chip import Chip
 from idtviz.machine.chips.debugcon import DebugConsole
+from idtviz.machine.chips.drive import SECTOR, Drive
 from idtviz.machine.chips.keyboard import Keyboard
+from idtviz.machine.chips.latches import Latches
+from idtviz.machine.chips.pci import Pci
 from idtviz.machine.chips.pic import PicPair
 from idtviz.machine.chips.pit import Pit
+from idtviz.machine.chips.power_off import PowerOff
+from idtviz.machine.chips.rtc import Rtc
+from idtviz.machine.chips.system_control import SystemControl
 from idtviz.machine.chips.uart import Uart
 from idtviz.machine.chips.vga import Vga
 
@@ -31,8 +38,9 @@ class Board:
 
     def __post_init__(self) -> None:
         self.pic = PicPair(on_eoi=lambda controller, irq: self.log.append((controller, irq)))
-        self.keyboard = Keyboard(self.time, lambda level: self.line(1, level))
+        self.keyboard = Keyboard(self.time, lambda level: self.line(1, level), self.gate, self.log.append)
         self.uart = Uart(lambda level: self.line(4, level))
+        self.drives = Drive(bytes(range(256)) * 8), Drive(bytes(9 * SECTOR))
         self.chips: tuple[Chip, ...] = (
             self.pic,
             Pit(self.time, lambda level: self.line(0, level)),
@@ -40,21 +48,30 @@ class Board:
             Vga(self.time),
             self.uart,
             DebugConsole(),
+            SystemControl(self.gate, self.log.append),
+            Rtc(self.time, lambda level: self.line(8, level)),
+            Ata(self.time, lambda level: self.line(14, level), self.drives),
+            Pci(self.log.append),
+            Latches(),
+            PowerOff(self.log.append),
         )
+
+    def gate(self, level: bool) -> None:
+        self.log.append(("gate", level))
 
     def line(self, irq: int, level: bool) -> None:
         self.log.append(("line", irq, level))
         self.pic.set_line(irq, level)
 
     def snapshot(self) -> tuple[object, ...]:
-        return (self.time.now, *(chip.state for chip in self.chips))
+        return (self.time.now, *(part.state for part in (*self.chips, *self.drives)))
 
     def restore(self, snapshot: tuple[object, ...]) -> None:
         now, *states = snapshot
         assert isinstance(now, int)
         self.time.now = now
-        for chip, state in zip(self.chips, states, strict=True):
-            chip.state = state
+        for part, state in zip((*self.chips, *self.drives), states, strict=True):
+            part.state = state
 
     def wait(self, ticks: int) -> None:
         end = self.time.now + ticks
@@ -78,11 +95,13 @@ class Board:
             case "read":
                 self.log.append(chip.read(port, size))
             case "wait":
-                self.wait(value % 3000)
+                self.wait(value % 3000 * (1 if size < 4 else 400))
             case "type":
                 self.keyboard.type_scancodes(bytes((value & 0xFF,)))
             case "receive":
                 self.uart.receive(bytes((value & 0xFF,)) * size)
+            case "disk":
+                self.disk(value)
             case "pulse":
                 self.pic.set_line(3 + port % 13, bool(value & 1))
             case _:
@@ -90,14 +109,28 @@ class Board:
                     self.log.append(self.pic.acknowledge())
         self.log.append(self.pic.intr)
 
+    def disk(self, value: int) -> None:
+        """A command to the first drive, and the sector that it may want."""
+        for port, byte in ((0x1F6, 0xE0), (0x1F2, 1 + (value & 1)), (0x1F3, value >> 1 & 3), (0x1F4, 0), (0x1F5, 0)):
+            self.do(("write", port, 1, byte))
+        self.do(("write", 0x1F7, 1, (0x20, 0x30, 0xEC, 0xC4)[value >> 3 & 3]))
+        self.wait(100)
+        for _ in range(SECTOR // 4):
+            self.do(("write" if value >> 3 & 3 == 1 else "read", 0x1F0, 4, value))
+
 
 PORTS = sorted({port for chip in Board().chips for port in chip.ports})
 ACTIONS = st.lists(
     st.tuples(
-        st.sampled_from(["write", "write", "write", "read", "read", "wait", "type", "receive", "pulse", "acknowledge"]),
+        st.sampled_from(
+            ["write", "write", "write", "read", "read", "wait", "type", "receive", "disk", "pulse", "acknowledge"]
+        ),
         st.sampled_from(PORTS),
         st.sampled_from([1, 1, 1, 2, 4]),
-        st.one_of(st.sampled_from([0x11, 0x20, 0x01, 0x36, 0x34, 0xD4, 0x60, 0xA0]), st.integers(0, 0xFFFFFFFF)),
+        st.one_of(
+            st.sampled_from([0xD0, 0x26, 0x72, 0x0A, 0x0B, 0x0C, 0x11, 0x20, 0x01, 0x36, 0x34, 0xD4, 0x60, 0xA0]),
+            st.integers(0, 0xFFFFFFFF),
+        ),
     ),
     max_size=60,
 )
@@ -137,7 +170,7 @@ def test_a_line_is_driven_only_when_its_level_changes(actions: list[tuple[str, i
     board = Board()
     for action in actions:
         board.do(action)
-    levels = {0: True, 1: False, 4: False}  # the timer's OUT is high after the BIOS
+    levels = {0: True, 1: False, 4: False, 8: False, 14: False}  # the timer's OUT is high after the BIOS
     for entry in board.log:
         if isinstance(entry, tuple) and entry[0] == "line":
             assert levels[entry[1]] != entry[2]
@@ -156,7 +189,8 @@ def test_every_state_is_made_of_frozen_values() -> None:
         else:
             assert value is None or isinstance(value, int | bytes)
 
-    for chip in Board().chips:
-        check(chip.state)
-        hash(chip.state)
-        assert not hasattr(chip.state, "__dict__")
+    board = Board()
+    for part in (*board.chips, *board.drives):
+        check(part.state)
+        hash(part.state)
+        assert not hasattr(part.state, "__dict__")
