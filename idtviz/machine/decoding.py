@@ -44,6 +44,14 @@ class Kind(Flag):
     """SYSRET or SYSEXIT."""
     FLOATING = auto()
     """x87, MMX or SSE: #NM or #UD come before any fault of an operand (SDM 3A 6.9)."""
+    MODEL_SPECIFIC = auto()
+    """RDMSR or WRMSR."""
+    TASK_PRIORITY = auto()
+    """MOV from or to CR8."""
+    PAGE_TABLES = auto()
+    """MOV to CR3: the address space changes."""
+    ABSENT = auto()
+    """The engine knows it, and the processor that idtviz shows does not: RDRAND and RDSEED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,10 +283,8 @@ def _kind(found: Any) -> Kind:
         kind |= Kind.SEGMENT_LOAD
     elif number in (x86.X86_INS_LMSW, x86.X86_INS_CLTS):
         kind |= Kind.CONTROL
-    elif number in (x86.X86_INS_POPF, x86.X86_INS_POPFD, x86.X86_INS_POPFQ):
-        kind |= Kind.FLAGS
-    elif number in _PORTS:
-        kind |= Kind.PORT
+    elif number in _KINDS:
+        kind |= _KINDS[number]
     elif found.group(capstone.CS_GRP_JUMP) or found.group(capstone.CS_GRP_CALL) or found.group(capstone.CS_GRP_RET):
         kind |= Kind.BRANCH
     if _is_aligned(found):
@@ -294,6 +300,10 @@ def _kind_of_mov(found: Any) -> Kind:
         return Kind.SEGMENT_LOAD
     if any(register in _DEBUG_REGISTERS for register in registers):
         return Kind.DEBUG_REGISTER
+    if x86.X86_REG_CR8 in registers:
+        return Kind.TASK_PRIORITY
+    if found.operands[0].type == x86.X86_OP_REG and found.operands[0].reg == x86.X86_REG_CR3:
+        return Kind.PAGE_TABLES
     return Kind.CONTROL if registers and registers[0] in _CONTROL_REGISTERS else Kind.PLAIN
 
 
@@ -314,6 +324,14 @@ _POINTER_LOADS = {x86.X86_INS_LDS, x86.X86_INS_LES, x86.X86_INS_LSS, x86.X86_INS
 _INPUTS = {x86.X86_INS_INSB, x86.X86_INS_INSW, x86.X86_INS_INSD}
 _OUTPUTS = {x86.X86_INS_OUTSB, x86.X86_INS_OUTSW, x86.X86_INS_OUTSD}
 _PORTS = {x86.X86_INS_IN, x86.X86_INS_OUT, *_INPUTS, *_OUTPUTS}
+_KINDS = {
+    **dict.fromkeys((x86.X86_INS_POPF, x86.X86_INS_POPFD, x86.X86_INS_POPFQ), Kind.FLAGS),
+    **dict.fromkeys(_PORTS, Kind.PORT),
+    x86.X86_INS_RDMSR: Kind.MODEL_SPECIFIC,
+    x86.X86_INS_WRMSR: Kind.MODEL_SPECIFIC,
+    x86.X86_INS_RDRAND: Kind.ABSENT,
+    x86.X86_INS_RDSEED: Kind.ABSENT,
+}
 _ONLY_WRITERS = (
     *("set", "ins", "sgdt", "sidt", "sldt", "str", "smsw", "stmxcsr", "movnt"),
     *("fst", "fist", "fbstp", "fnst", "fsave", "fnsave", "fxsave"),

@@ -95,10 +95,18 @@ class LineChanged(Happened):
 
 @dataclass(frozen=True, slots=True)
 class EndOfInterrupt(Happened):
-    """An EOI command; `irq` is None where no in-service bit was set."""
+    """An EOI command; `irq` is None where no line was in service, `vector` where the controller does not tell."""
 
     controller: str
     irq: int | None
+    vector: int | None = None
+
+    @property
+    def ended(self) -> str:
+        """What it ended: `IRQ1`, `vector 0x40`, or nothing."""
+        if self.irq is not None:
+            return f"IRQ{self.irq}"
+        return "nothing was in service" if self.vector is None else f"vector {self.vector:#x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,13 @@ class ShutDown(Happened):
     """The processor shut down; `cause` lists the deliveries that led there, first to last."""
 
     cause: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchedOff(Happened):
+    """The guest has reset the machine, or switched it off; `how` is a sentence."""
+
+    how: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,14 +31,20 @@ class InterruptInputs:
         self._pulsed: frozenset[int] = frozenset()
 
     @property
-    def pending(self) -> bool:
-        """Whether something waits, taken or held off."""
-        return self._nmi_pending or self._board.pic.intr
+    def next_boundary(self) -> bool:
+        """Whether something is held off that the next boundary may let through by itself: the end of a shadow."""
+        waits = (self._nmi_pending and not self._nmi_blocked) or (self._board.intr and self._cpu.interrupt_flag)
+        return waits and self._cpu.interrupt_shadow
+
+    @property
+    def masked(self) -> bool:
+        """Whether an interrupt is held off by RFLAGS.IF."""
+        return self._board.intr and not self._cpu.interrupt_flag
 
     @property
     def wakes(self) -> bool:
         """Whether something is there that ends a HLT now."""
-        return self._takes_nmi or (self._board.pic.intr and self._cpu.interrupts_enabled)
+        return self._takes_nmi or (self._board.intr and self._cpu.interrupts_enabled)
 
     @property
     def _takes_nmi(self) -> bool:
@@ -52,12 +58,12 @@ class InterruptInputs:
             self._nmi_pending = False
             self._nmi_blocked = True
             return Event(NMI_VECTOR, Source.NMI, rip, rip, real=real)
-        vector = self._board.pic.acknowledge()
-        irq = self._board.pic.irq_of_vector(vector)
+        answer = self._board.acknowledge()
+        irq = answer.irq
         if irq in self._pulsed:
             self._pulsed -= {irq}
             self._board.drive(irq, level=False)
-        return Event(vector, Source.EXTERNAL, rip, rip, irq=irq, real=real)
+        return Event(answer.vector, Source.EXTERNAL, rip, rip, irq=irq, real=real)
 
     def iret(self) -> None:
         """IRET ends the blocking of NMIs, even where it faults (SDM 3A 6.7.1)."""

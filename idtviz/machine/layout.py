@@ -15,11 +15,20 @@ import struct
 import sys
 from dataclasses import dataclass
 
-from unicorn import x86_const
+from unicorn import UC_HOOK_INTR, x86_const
 
 from idtviz.machine.engine import VERSION, Engine, handle_address
 
 SUPPORTED = "2.1.4"
+
+INTERRUPT_HARD = 2
+"""The bit of `interrupt_request` that stands for the INTR pin."""
+GUEST = 1 << 21
+"""The bit of `hflags` that makes the SVM intercepts count."""
+INTERCEPT_INTR = 1
+"""The bit of `intercept` that stops the engine where it would take an interrupt."""
+WINDOW = 0x160
+"""The exception number that the engine reports for that intercept."""
 
 _HANDLE_BYTES = 2048  # of uc_struct: holds the pointer to the CPU and the instruction counter
 _OBJECT_BYTES = 512 * 1024  # how far behind a pointer the CPU state may lie
@@ -91,6 +100,10 @@ class Layout:
     exception: ExceptionState
     counter: ctypes.c_uint64
     """Instructions begun by the present or last `emu_start`: one more than completed, unless an exit ended it."""
+    limit: ctypes.c_uint64
+    """How many instructions the present `emu_start` may complete."""
+    interrupt_request: ctypes.c_uint32
+    """Of CPUState: `INTERRUPT_HARD` asks for an interrupt at the first boundary that lets one through."""
 
 
 def locate(engine: Engine) -> Layout:
@@ -106,7 +119,9 @@ def locate(engine: Engine) -> Layout:
     _prove_registers(engine, cpu)
     exception = _find_exception_state(engine, address)
     counter = _find_counter(engine, handle)
-    return Layout(cpu, exception, counter)
+    limit = _limit_behind(counter)
+    request = _find_interrupt_request(engine, handle, cpu, exception)
+    return Layout(cpu, exception, counter, limit, request)
 
 
 _GENERAL = (
@@ -272,3 +287,55 @@ def _find_counter(engine: Engine, handle: int) -> ctypes.c_uint64:
     if not candidates or len(candidates) != 1:
         raise _unsupported("its instruction counter was not found")
     return ctypes.c_uint64.from_address(handle + candidates.pop())
+
+
+def _limit_behind(counter: ctypes.c_uint64) -> ctypes.c_uint64:
+    """The word behind the counter, which has just gone one beyond it."""
+    found = ctypes.c_uint64.from_address(ctypes.addressof(counter) + 8)
+    if found.value != counter.value - 1:
+        raise _unsupported("the limit of its instruction counter was not found")
+    return found
+
+
+def _find_interrupt_request(engine: Engine, handle: int, cpu: CpuState, exception: ExceptionState) -> ctypes.c_uint32:
+    """In the CPU object, whose state stands close behind it: the word behind `cflags_next_tb`, which holds -1."""
+    state = ctypes.addressof(cpu)
+    words = ctypes.string_at(handle, _HANDLE_BYTES)
+    behind = [word for (word,) in struct.iter_unpack("<Q", words) if 0 < state - word < _OBJECT_BYTES]
+    start = max(behind, default=0)
+    head = struct.unpack(f"<{_HEAD_WORDS}I", ctypes.string_at(start, 4 * _HEAD_WORDS)) if start else ()
+    places = [at for at in range(len(head) - 2) if head[at : at + 3] == (0xFFFFFFFF, 0, 0)]
+    if len(places) != 1:
+        raise _unsupported("its interrupt request was not found")
+    request = ctypes.c_uint32.from_address(start + 4 * places[0] + 4)
+    _prove_window(engine, cpu, exception, request)
+    return request
+
+
+_HEAD_WORDS = 32
+
+
+def _prove_window(engine: Engine, cpu: CpuState, exception: ExceptionState, request: ctypes.c_uint32) -> None:
+    """With a request and IF=0, STI and the instruction behind it run, and then the engine stops for the interrupt."""
+    page, stops = 0x1000, []
+
+    def on_window(_engine: object, number: int, _data: object) -> None:
+        stops.append((number, cpu.eip))
+        request.value = 0
+        engine.emu_stop()
+
+    engine.mem_map(0, page)
+    engine.mem_write(0, b"\x90\xfb" + b"\x90" * 8)
+    hook = engine.hook_add(UC_HOOK_INTR, on_window)
+    hflags, eflags = cpu.hflags, cpu.eflags
+    exception.intercept, cpu.hflags, cpu.eflags = INTERCEPT_INTR, hflags | GUEST, 2
+    request.value = INTERRUPT_HARD
+    engine.emu_start(0, page, count=6)
+    request.value = exception.intercept = 0
+    cpu.hflags, cpu.eflags, cpu.eip = hflags, eflags, 0
+    exception.old_exception = -1
+    engine.hook_del(hook)
+    engine.mem_unmap(0, page)
+    engine.ctl_flush_tb()
+    if stops != [(WINDOW, 3)]:
+        raise _unsupported("its interrupt request is not where it should be")

@@ -7,6 +7,7 @@ import mmap
 from collections.abc import Callable
 
 from idtviz.machine.registers import PagingRegisters, Registers
+from idtviz.machine.remembered_walks import RememberedWalks
 from idtviz.machine.unsupported import UnsupportedError
 from idtviz.x86 import paging
 from idtviz.x86.addresses import MASK32, MASK64, is_canonical
@@ -29,8 +30,29 @@ class AccessFault(Exception):  # noqa: N818 -- a fault is what the processor rai
         self.linear = linear
 
 
+class Rom:
+    """Read-only memory at physical `address`: its pages, and what belongs there."""
+
+    def __init__(self, address: int, data: bytes) -> None:
+        """`address` and the length of `data` are multiples of 4096."""
+        self.address = address
+        self.size = len(data)
+        self._map = mmap.mmap(-1, self.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._anchor = ctypes.c_char.from_buffer(self._map)
+        self.host_address = ctypes.addressof(self._anchor)
+        self.data = data
+        self.restore()
+
+    def restore(self) -> None:
+        """Put back what belongs there."""
+        self._map[:] = self.data
+
+
 class Memory:
-    """RAM from physical address 0 upward. What lies above reads as all ones and drops writes, as an empty bus does."""
+    """RAM from physical address 0 upward, and ROMs in or above it.
+
+    What lies elsewhere reads as all ones and drops writes, as an empty bus does.
+    """
 
     def __init__(self, size: int) -> None:
         """`size` in bytes, a multiple of 4096."""
@@ -40,32 +62,81 @@ class Memory:
         self.view = memoryview(self._map)
         self._anchor = ctypes.c_char.from_buffer(self._map)
         self.host_address = ctypes.addressof(self._anchor)
+        self.walks = RememberedWalks()
         self.generation = 0
         """How many writes there were that did not come from guest code."""
         self.on_write: Callable[[int, int], None] = _ignore
         """Told (physical address, size) of each `write`: translated code may be stale."""
+        self.on_put: Callable[[int, int], None] | None = None
+        """Told (physical address, size) in front of each `put`, if anyone watches."""
+        self.roms: tuple[Rom, ...] = ()
+        self.on_rom: Callable[[Rom], None] = _ignore_rom
+        """Told of each ROM that is put in."""
+        self.a20 = True
+        """The level of the A20 line: where it is low, address bit 20 reads as 0."""
+
+    def add_rom(self, address: int, data: bytes) -> None:
+        """Put a ROM at physical `address`, in place of RAM or above it; whole pages."""
+        rom = Rom(address, data)
+        if address < self.size:
+            self.view[address : address + rom.size] = data
+        self.roms = (*self.roms, rom)
+        self.on_rom(rom)
+
+    def rom_at(self, address: int) -> Rom | None:
+        """The ROM that physical `address` lies in."""
+        return next((rom for rom in self.roms if rom.address <= address < rom.address + rom.size), None)
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes at physical `address`."""
+        if not self.a20:
+            address &= ~_A20
         end = address + size
         if end <= self.size:
             return bytes(self.view[address:end])
-        inside = bytes(self.view[address : self.size])
-        return inside + b"\xff" * (size - len(inside))
+        found = bytearray(self.view[address : self.size])
+        found += b"\xff" * (size - len(found))
+        for rom in self.roms:
+            low, high = max(address, rom.address), min(end, rom.address + rom.size)
+            if low < high:
+                found[low - address : high - address] = rom.data[low - rom.address : high - rom.address]
+        return bytes(found)
 
     def write(self, address: int, data: bytes) -> None:
-        """Store `data` at physical `address`; what falls outside RAM is dropped."""
+        """Store `data` at physical `address`; what falls outside RAM, or into a ROM, is dropped."""
         self.put(address, data)
         self.on_write(address, len(data))
 
     def put(self, address: int, data: bytes) -> None:
         """Like `write`, for a caller that looks after stale translations itself."""
         self.generation += 1
+        if not self.a20:
+            address &= ~_A20
+        if self.on_put is not None:
+            self.on_put(address, len(data))
         end = address + len(data)
+        for rom in self.roms:
+            if address < rom.address + rom.size and rom.address < end:
+                self._put_around(rom, address, data)
+                return
         if end <= self.size:
             self.view[address:end] = data
         elif address < self.size:
             self.view[address:] = data[: self.size - address]
+
+    def _put_around(self, rom: Rom, address: int, data: bytes) -> None:
+        below, above = rom.address - address, rom.address + rom.size - address
+        if below > 0:
+            self.put(address, data[:below])
+        if above < len(data):
+            self.put(address + above, data[above:])
+
+
+_A20 = 1 << 20
+
+
+def _ignore_rom(_rom: Rom) -> None:
+    """Nobody maps it."""
 
 
 def _ignore(_address: int, _size: int) -> None:
@@ -98,9 +169,7 @@ class LinearMemory:
         at = self._registers
         access = paging.Access(write=write, user=user, fetch=fetch)
         try:
-            return paging.walk(
-                self._read_physical, cr0=at.cr0, cr3=at.cr3, cr4=at.cr4, efer=at.efer, linear=linear, access=access
-            )
+            return self._memory.walks.walk(self._read_physical, at, linear, access)
         except paging.UnsupportedPagingError as error:
             raise UnsupportedError(f"memory at {linear:#x}: {error}") from error
 

@@ -7,25 +7,28 @@ since. Whatever moves the machine, the same steps happen at the same places.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idtviz.machine.board import Board
+from idtviz.machine.activity import Activity, Finished
+from idtviz.machine.board import NO_DRIVES, Board
+from idtviz.machine.bus import Bus
 from idtviz.machine.clock import Clock
 from idtviz.machine.cpu import Cpu
 from idtviz.machine.delivery.delivery import Delivery
 from idtviz.machine.delivery.event import Event
 from idtviz.machine.delivery.select import delivery_of
 from idtviz.machine.engine import Snapshot
-from idtviz.machine.events import EndOfInterrupt, Happened, LineChanged, Noted
+from idtviz.machine.events import EndOfInterrupt, Happened, LineChanged, Noted, SwitchedOff
 from idtviz.machine.handlers import Live
-from idtviz.machine.memory import LinearMemory, Memory, RehearsedMemory
-from idtviz.machine.ports import Ports
-from idtviz.machine.processor import Activity, Finished, Processor, ProcessorState
+from idtviz.machine.memory import PAGE, LinearMemory, Memory, RehearsedMemory
+from idtviz.machine.processor import Processor, ProcessorState
 from idtviz.machine.registers import Registers
 from idtviz.machine.schedule import Schedule
+from idtviz.machine.signals import Signals
 from idtviz.machine.unsupported import UnsupportedError
+from idtviz.machine.watch import Watch
 
 __all__ = ["Activity", "Live", "Machine", "MachineState", "UnsupportedError"]
 
@@ -50,20 +53,34 @@ class Machine:
     `micro_step` and `run` raise UnsupportedError in front of what is not modelled.
     """
 
-    def __init__(self, memory: int, hertz: int) -> None:
+    def __init__(self, memory: int, hertz: int, *, apic: bool = False, drives: Mapping[int, bytes] = NO_DRIVES) -> None:
+        """`apic`: with a local APIC and an I/O APIC. `drives`: images of disks, by BIOS number (0x00, 0x80)."""
         self.clock = Clock(hertz)
         self.memory = Memory(memory)
-        self.board = Board(self.clock, self._on_line, self._on_eoi, self._on_empty_port)
+        signals = Signals(
+            on_line=self._on_line,
+            on_eoi=self._on_eoi,
+            on_lapic_eoi=self._on_lapic_eoi,
+            on_empty=self._on_empty,
+            on_note=self._on_note,
+            on_nmi=self._on_nmi,
+            on_a20=self._on_a20,
+            on_off=self._on_off,
+        )
+        self.board = Board(self.clock, signals, memory=memory, apic=apic, drives=drives)
         self._schedule = Schedule(self.clock, self.board)
-        self._ports = Ports(self.board, self.clock, self._schedule, lambda: self.cpu.begun)
-        self.cpu = Cpu(self.memory, self._ports.read, self._ports.write)
-        self.processor = Processor(self.cpu, self.memory, self.board, self.clock, self._schedule, self._ports)
+        self._bus = Bus(self.board, self.clock, self._schedule, lambda: self.cpu.begun)
+        self.cpu = Cpu(self.memory, self._bus)
+        self.processor = Processor(self.cpu, self.memory, self.board, self.clock, self._schedule, self._bus)
+        self.watch = Watch(self.cpu, self.memory, self._bus, self.processor.look_also_at)
         self.processor.tell = self._happened
         self.processor.note = self._note
         self.on_event: Callable[[Happened], None] = _ignore
         """Told of everything that happens, at the moment that it happens."""
         self.events = 0
         """How many events `on_event` has been told since the start."""
+        self.explain: Callable[[Happened], None] = _ignore
+        """Asked behind each event for what a loader knows of it: it may note that."""
         self._noted: frozenset[tuple[str, int]] = frozenset()
 
     # Where and what
@@ -103,19 +120,19 @@ class Machine:
         return self.processor.shut_down
 
     @property
+    def off(self) -> str:
+        """How the guest has reset the machine or switched it off; empty while it has not."""
+        return self.processor.off
+
+    @property
     def live(self) -> tuple[Live, ...]:
         """The handlers that have been entered and not left, outermost first."""
         return self.processor.handlers.live
 
     @property
-    def work(self) -> int:
-        """What no speed makes quicker, in time or again in replay: delivery steps, port accesses, closer looks."""
-        return self.processor.work + self._ports.accesses
-
-    @property
     def stuck(self) -> bool:
         """Whether nothing can happen any more without input: shut down, or halted with nothing to end the HLT."""
-        if self.shut_down:
+        if self.shut_down or self.off:
             return True
         if not self.halted or self.activity is not None or self.processor.inputs.wakes:
             return False
@@ -131,7 +148,7 @@ class Machine:
         self.cpu.digest_into(digest.update)
         digest.update(self.memory.view)
         processor = self.processor
-        waiting = processor.inputs.state, processor.pending_debug
+        waiting = processor.inputs.state, processor.pending_debug, processor.off
         rest = (self.board.snapshot(), self.clock.idle, self.halted, self.shut_down, waiting)
         digest.update(repr(rest).encode())
         activity = self.activity
@@ -152,38 +169,41 @@ class Machine:
         """One delivery step; or one instruction, when nothing is being delivered and it raises nothing."""
         processor = self.processor
         if processor.activity is None:
-            if (processor.halted or processor.shut_down) and self.stuck:
+            if (processor.halted or processor.shut_down or processor.off) and self.stuck:
                 return
             if not processor.begin(1):
                 return
         processor.advance()
 
+    def complete(self) -> None:
+        """The steps that are left of the activity, all at once."""
+        self.processor.complete()
+
     def run(self, until: int) -> None:
-        """Run at speed: until `until` instructions have completed, a breakpoint is met, or a procedure or HLT begins.
+        """Run at speed, until `until` instructions have completed or one has done what is watched; a breakpoint is met;
+        or a procedure or HLT begins.
 
         A procedure that has begun stands in `activity` with none of its steps performed.
         """
         clock, processor = self.clock, self.processor
-        while processor.activity is None and not (processor.halted or processor.shut_down):
+        while processor.activity is None and not (processor.halted or processor.shut_down or processor.off):
             if clock.instructions >= until:
                 return
             before = clock.instructions
-            # An interrupt that is held off must be taken at the very boundary that lets it through: look at each.
-            count = 1 if processor.inputs.pending else max(1, min(until, self._schedule.due) - before)
+            soon = processor.inputs.next_boundary
+            count = 1 if soon else max(1, min(until, self._schedule.due) - before)
             processor.begin(count)
-            if processor.activity is None and (clock.instructions == before or self.cpu.at_breakpoint):
+            if clock.instructions != before:
+                self.cpu.leaving = None
+            ends = clock.instructions == before or self.cpu.at_breakpoint or self.watch.met()
+            if ends and processor.activity is None:
                 return
 
     def set_breakpoints(self, addresses: frozenset[int]) -> None:
         """Linear addresses of instructions in front of which `run` ends."""
-        changed = self.cpu.set_breakpoints(addresses)
-        if not changed:
-            return
-        memory = self.linear()
-        for linear in changed:
-            # A page that has never been accessed holds no translated code, and must not look accessed for our sake.
-            if memory.is_accessed(linear):
-                self.cpu.forget_code(linear, 1)
+        if self.cpu.set_breakpoints(addresses):
+            # In whatever address space they are: all of them.
+            self.cpu.forget_all_code()
 
     # From outside
 
@@ -194,7 +214,7 @@ class Machine:
 
     def raise_nmi(self) -> None:
         """Signal a non-maskable interrupt."""
-        self.processor.inputs.raise_nmi()
+        self.board.controllers.raise_nmi()
 
     def type_scancodes(self, codes: bytes) -> int:
         """Press and release keys; returns how many bytes the keyboard took."""
@@ -228,6 +248,8 @@ class Machine:
         """Back to `state`; RAM has been put back already."""
         self.cpu.restore(state.cpu)
         self.board.restore(state.chips)
+        self.memory.a20 = self.board.a20
+        self.watch.forget()
         self.clock.instructions, self.clock.idle = state.instructions, state.idle
         self.processor.state = state.processor
         self._schedule.vain = state.vain
@@ -240,6 +262,7 @@ class Machine:
     def _happened(self, event: Happened) -> None:
         self.on_event(event)
         self.events += 1
+        self.explain(event)
 
     def _note(self, kind: str, place: int, text: str) -> None:
         """Say something once for each place."""
@@ -253,8 +276,32 @@ class Machine:
     def _on_eoi(self, controller: str, irq: int) -> None:
         self._happened(EndOfInterrupt(self.clock.instructions, self.step, controller, irq if irq >= 0 else None))
 
-    def _on_empty_port(self, port: int) -> None:
-        self._note("port", port, f"nothing answers at I/O port {port:#x}")
+    def _on_lapic_eoi(self, vector: int | None, irq: int | None) -> None:
+        self._happened(EndOfInterrupt(self.clock.instructions, self.step, "lapic", irq, vector))
+
+    def _on_note(self, text: str) -> None:
+        self._happened(Noted(self.clock.instructions, self.step, text))
+
+    def _on_nmi(self) -> None:
+        self.processor.inputs.raise_nmi()
+        self._bus.attention = True
+
+    def _on_a20(self, level: bool) -> None:
+        self.memory.a20 = level
+        self.cpu.changed = True
+        self._bus.attention = True
+
+    def _on_off(self, how: str) -> None:
+        self.processor.off = how
+        self._bus.attention = True
+        self._happened(SwitchedOff(self.clock.instructions, self.step, how))
+
+    def _on_empty(self, kind: str, place: int) -> None:
+        if kind == "port":
+            self._note("port", place, f"nothing answers at I/O port {place:#x}")
+        else:
+            page = place & -PAGE
+            self._note("memory", page, f"nothing answers at physical addresses {page:#x} to {page + PAGE - 1:#x}")
 
 
 def _ignore(_event: Happened) -> None:

@@ -19,7 +19,9 @@ FLAT_LIMIT = 0xFFFFFFFF
 
 CHANGES = Kind.SEGMENT_LOAD | Kind.CONTROL | Kind.DEBUG_REGISTER | Kind.FLAGS
 """Kinds of instructions that run on the engine and behind which another regime may hold."""
-_ALWAYS = Kind.FAR | Kind.CONTROL | Kind.DEBUG_REGISTER | Kind.ALIGNED
+_PERFORMED = Kind.FAR | Kind.DEBUG_REGISTER | Kind.MODEL_SPECIFIC | Kind.TASK_PRIORITY | Kind.ABSENT
+"""Kinds that idtviz performs, or refuses, in place of the engine."""
+_ALWAYS = _PERFORMED | Kind.CONTROL | Kind.ALIGNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Regime:
         """Whether the instruction, at `offset` in its code segment, must be looked at before it runs."""
         if found.kind & self.kinds:
             return True
-        if self.code_limit < FLAT_LIMIT and self._may_leave(found, offset):
+        if self.may_leave(found, offset):
             return True
         if not found.accesses:
             return False
@@ -76,8 +78,10 @@ class Regime:
             return True
         return any(self.doubts(access) for access in found.accesses) if self.segments else False
 
-    def _may_leave(self, found: Decoded, offset: int) -> bool:
-        """Whether it lies partly behind the limit of CS, or might branch there."""
+    def may_leave(self, found: Decoded, offset: int) -> bool:
+        """Whether the instruction lies partly behind the limit of CS, or might branch there."""
+        if self.code_limit >= FLAT_LIMIT:
+            return False
         if offset + found.length - 1 > self.code_limit:
             return True
         if Kind.BRANCH not in found.kind or (found.operand_size == 2 and self.code_limit >= 0xFFFF):
@@ -88,16 +92,25 @@ class Regime:
         """Whether the segment of `access` may refuse it, for all that can be told without its address."""
         for name, segment in self.segments:
             if name == access.segment:
-                mask = offset_mask(segment) if access.stack else access.mask
-                return not self._always_allows(segment, access, mask)
+                return self.refuses_type(access) or not _always_contains(segment, access)
         return False
 
-    def _always_allows(self, segment: Segment, access: Access, mask: int) -> bool:
-        if self.protected and not (segment.present and is_allowed(segment, write=access.write)):
-            return False
-        if is_expand_down(segment):
-            return False
-        return segment.limit == FLAT_LIMIT or mask + access.size - 1 <= segment.limit
+    def refuses_type(self, access: Access) -> bool:
+        """Whether the type of the segment refuses `access`, or there is no segment."""
+        return self.protected and any(
+            name == access.segment and not (segment.present and is_allowed(segment, write=access.write))
+            for name, segment in self.segments
+        )
+
+
+def _always_contains(segment: Segment, access: Access) -> bool:
+    """Whether `access` lies within the limit wherever its address registers point."""
+    if is_expand_down(segment):
+        return False
+    mask = offset_mask(segment) if access.stack else access.mask
+    fixed = access.base is None and access.index is None and not (access.stack or access.relative or access.bit)
+    highest = access.displacement & mask if fixed else mask
+    return segment.limit == FLAT_LIMIT or highest + access.size - 1 <= segment.limit
 
 
 def is_allowed(segment: Segment, *, write: bool) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from unicorn import x86_const
+from unicorn import UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH, x86_const
 
 from idtviz.machine import layout
 from idtviz.machine.delivery.system_call import SystemCallMsrs
@@ -15,7 +15,6 @@ from idtviz.x86 import control, flags
 from idtviz.x86.addresses import MASK64
 
 # Bits of hflags, the engine's summary of the processor's mode.
-GUEST = 1 << 21  # intercepts are consulted
 _SHADOW = 1 << 3  # STI or MOV SS holds interrupts off for one instruction
 _CS32, _SS32, _ADDSEG, _LMA = 1 << 4, 1 << 5, 1 << 6, 1 << 14
 CS64 = 1 << 15  # 64-bit mode
@@ -35,6 +34,8 @@ class RegisterFile:
         self._state = found.cpu
         self._exception = found.exception
         self._counter = found.counter
+        self._limit = found.limit
+        self._request = found.interrupt_request
         self._status = int(found.exception.dr[6])
         """DR6; the engine writes its own to it where it single-steps, which idtviz does in its time."""
         self.changed = True
@@ -111,6 +112,19 @@ class RegisterFile:
             self._status = value
         self.changed = True
 
+    @property
+    def general(self) -> Sequence[int]:
+        """The general registers as they are, in encoding order; during a run too."""
+        registers: Sequence[int] = self._state.regs
+        return registers
+
+    def segment_base(self, name: str) -> int:
+        """The base of a segment register, as addresses are made with it: in 64-bit mode only FS and GS have one."""
+        if self._state.hflags & CS64 and name not in ("fs", "gs"):
+            return 0
+        base: int = self._state.segs[_SEGMENT_ORDER.index(name)].base
+        return base
+
     def set_general(self, index: int, value: int) -> None:
         """A general register, by its number in encoding order."""
         self._state.regs[index] = value
@@ -151,12 +165,22 @@ class RegisterFile:
         state.hflags &= ~(_SHADOW | flags.RF)
         state.eflags &= ~flags.RF
 
-    def set_time_stamp(self, ticks: int, *, processor_id: bool) -> None:
-        """EDX:EAX := `ticks`, as RDTSC leaves it; for RDTSCP also ECX := IA32_TSC_AUX (`processor_id`)."""
-        self._state.regs[0] = ticks & 0xFFFFFFFF
-        self._state.regs[2] = ticks >> 32 & 0xFFFFFFFF
-        if processor_id:
-            self._state.regs[1] = self._uc.msr_read(_TSC_AUX) & 0xFFFFFFFF
+    def read_msr(self, number: int) -> int:
+        """A model-specific register that the engine keeps."""
+        return int(self._uc.msr_read(number))
+
+    def write_msr(self, number: int, value: int) -> None:
+        """A model-specific register that the engine keeps, and a value that it can hold."""
+        self._uc.msr_write(number, value)
+
+    def set_a20(self, level: bool) -> None:
+        """Drive the A20M# pin: where it is low, bit 20 of every physical address is 0 (SDM 3A 9.9.3 note)."""
+        mask = -1 if level else ~(1 << 20)
+        if self._state.a20_mask == mask:
+            return
+        self._state.a20_mask = mask
+        self._uc.ctl(UC_CTL_TLB_FLUSH, UC_CTL_IO_WRITE)
+        self._uc.ctl_flush_tb()
 
     def registers(self) -> Registers:
         """All registers, as a value."""
@@ -232,7 +256,7 @@ class RegisterFile:
         hflags = self._state.hflags & ~(
             3 | _SHADOW | _CS32 | _SS32 | _ADDSEG | _LMA | CS64 | flags.TF | flags.IOPL | flags.RF | flags.VM
         )
-        hflags |= registers.cpl | GUEST | registers.rflags & (flags.TF | flags.IOPL | flags.RF | flags.VM)
+        hflags |= registers.cpl | layout.GUEST | registers.rflags & (flags.TF | flags.IOPL | flags.RF | flags.VM)
         if registers.interrupt_shadow:
             hflags |= _SHADOW
         if registers.efer & control.EFER_LMA:
@@ -271,7 +295,6 @@ def _paging(registers: Registers) -> tuple[int, ...]:
 
 
 _EFER = 0xC0000080
-_TSC_AUX = 0xC0000103
 _DIGESTED_MSRS = (
     *(0x174, 0x175, 0x176, 0x277),  # SYSENTER_CS, _ESP, _EIP, PAT
     *(0xC0000081, 0xC0000082, 0xC0000083, 0xC0000084),  # STAR, LSTAR, CSTAR, FMASK

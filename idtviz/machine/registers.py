@@ -12,7 +12,7 @@ GENERAL_NAMES = (
     *(f"r{index}" for index in range(8, 16)),
 )
 """General registers in encoding order (SDM 2A 2.1.5)."""
-RSP = 4
+RAX, RCX, RDX, RBX, RSP = range(5)
 
 
 @dataclass(frozen=True, slots=True)

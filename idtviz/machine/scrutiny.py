@@ -1,14 +1,17 @@
 """Which instructions are looked at before they run.
 
 The engine tells of each block that it translates. A block in which no instruction wants a look runs at full speed from
-then on. In front of any other the run stops, and the machine goes on one instruction at a time for a while, looking at
-each; the block's translation is dropped again, so that it is stopped at the next time too. So stepping and running see
-the same things, and only code that needs a look pays for it.
+then on; so does one in which only the addresses of operands are in doubt, with sentinels at those instructions. In
+front of any other the run stops, and the machine goes on one instruction at a time for a while, looking at each; the
+block's translation is dropped again, so that it is stopped at the next time too. So stepping and running see the same
+things, and only code that needs a look pays for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 from idtviz.machine.cpu import Cpu
 from idtviz.machine.decoding import Decoded, Kind, decode, decoder
@@ -16,9 +19,10 @@ from idtviz.machine.instructions import MAXIMUM_LENGTH
 from idtviz.machine.memory import LinearMemory, Memory
 from idtviz.machine.regime import FLAT_LIMIT, Regime, regime_of
 from idtviz.machine.registers import Registers
+from idtviz.machine.sentinels import Sentinels, can_tell
 
 _CALM = 4  # instructions in a row that wanted no look, after which it goes on at full speed
-_FEW = 8  # blocks that are dropped one by one; for more it is quicker to drop all translations
+_FEW = 100  # blocks that are dropped one by one; for more it is quicker to drop all translations
 
 
 class Scrutiny:
@@ -28,14 +32,17 @@ class Scrutiny:
         self._cpu = cpu
         self._memory = memory
         self._regime = Regime(64, Kind.PLAIN)
+        self._also = Kind.PLAIN
         self.looking = False
         """Whether the next instruction is to be looked at, and run alone."""
         self._calm = 0
-        self.looks = 0
-        """Instructions looked at and blocks sifted, in time or again in replay."""
-        self._unsafe: list[tuple[int, int]] = []
-        """Blocks that the engine holds translated though they want a look."""
-        self._unsafe_in = 0  # CR3 when they were translated
+        self._unsafe: list[_Block] = []
+        """Blocks that the engine holds translated though they want a look, or hooks that they have not."""
+        self._sentinels = Sentinels(cpu)
+        self._unposted: set[int] = set()
+        """Linear addresses of instructions that want a sentinel's hook."""
+        self._suspicious = False
+        """Whether a block that wants a look has been met."""
         cpu.on_block = self._is_safe
 
     @property
@@ -47,14 +54,22 @@ class Scrutiny:
         """Find the regime of the present state. Only what is looked at, or performed by idtviz itself, changes it."""
         self._cpu.changed = False
         found = regime_of(self._cpu.registers(), self._cpu.debug_registers())
+        found = replace(found, kinds=found.kinds | self._also)
         if found.translation != self._regime.translation:
             self.forget()
         self._regime = found
+
+    def look_also_at(self, kinds: Kind) -> None:
+        """Look at instructions of these kinds too, whatever the state."""
+        self._also = kinds
+        self._cpu.changed = True
+        self.forget()
 
     def forget(self) -> None:
         """Drop every translation: what was safe may be so no longer."""
         self._cpu.forget_all_code()
         self._unsafe.clear()
+        self._sentinels.forget()
 
     def restart(self) -> None:
         """The machine is somewhere else."""
@@ -62,13 +77,24 @@ class Scrutiny:
         self.forget()
 
     def begin(self) -> None:
-        """A guarded run has stopped in front of a block."""
-        self.looking = True
+        """A guarded run has stopped in front of a block, or at a sentinel's request."""
+        self.looking = self._suspicious or not self._unposted
         self._calm = 0
+        if not self.looking:
+            self._post()
+
+    def _post(self) -> None:
+        """Set the hooks that are wanted, and have the code there translated anew, with them."""
+        if self._sentinels.crowded:
+            self._sentinels.withdraw()
+            self.forget()
+        for linear in self._unposted:
+            self._sentinels.post(linear)
+        self._unposted.clear()
+        self._drop()
 
     def look(self, raw: bytes, at: Registers) -> Decoded | None:
         """The instruction at RIP, whose bytes are `raw` as far as they are mapped, if it wants a look."""
-        self.looks += 1
         found = decode(raw, self._regime.bits) if raw else None
         wanted = found is not None and (
             self._regime.wants(found, at.rip) or self._meets_breakpoint(at.linear_rip, found.length)
@@ -83,34 +109,68 @@ class Scrutiny:
         """Go on at full speed, if it has been calm for long enough."""
         if self._calm < _CALM:
             return
-        self.looking = False
-        if len(self._unsafe) > _FEW or self._unsafe_in != self._cpu.cr3:
+        self.looking = self._suspicious = False
+        self._post()
+
+    def _drop(self) -> None:
+        """Have the engine forget the blocks that it must not run."""
+        if len(self._unsafe) > _FEW:
             self.forget()
-        for linear, size in self._unsafe:
-            self._cpu.forget_code(linear, size)
+        memory = LinearMemory(self._memory, self._cpu.paging_registers())
+        for block in self._unsafe:
+            if _physical(memory, block.linear) != block.physical:
+                self.forget()
+                break
+            self._cpu.forget_code(block.linear, block.size)
         self._unsafe.clear()
 
     def _is_safe(self, linear: int, size: int) -> bool:
         """Whether the block that has just been translated may run at full speed."""
-        regime = self._regime
-        self.looks += 1
-        paging = self._cpu.paging_registers()
-        raw = LinearMemory(self._memory, paging).peek(linear, size)
+        memory = LinearMemory(self._memory, self._cpu.paging_registers())
+        raw = memory.peek(linear, size)
+        look, unposted = True, set[int]()
         if raw is not None and not self._meets_breakpoint(linear, size):
-            plain = not (regime.segments or regime.breakpoints or regime.alignment or regime.code_limit < FLAT_LIMIT)
-            found = _suspects(raw, regime) if plain else _all(raw, regime.bits)
-            offset = linear - self._cpu.code_base()
-            if not any(item is None or regime.wants(item, offset + at) for at, item in found):
-                return True
-        if self._unsafe_in != paging.cr3:
-            self._unsafe_in = paging.cr3 if not self._unsafe else -1
-        self._unsafe.append((linear, size))
+            look, unposted = self._sift(raw, linear)
+        if not look and not unposted:
+            return True
+        self._suspicious |= look
+        self._unposted |= unposted
+        self._unsafe.append(_Block(linear, size, _physical(memory, linear)))
         return False
+
+    def _sift(self, raw: bytes, linear: int) -> tuple[bool, set[int]]:
+        """Whether the block wants a look; else the linear addresses of those instructions that want a hook."""
+        regime = self._regime
+        offset = linear - self._cpu.code_base()
+        plain = not (regime.segments or regime.breakpoints or regime.alignment or regime.code_limit < FLAT_LIMIT)
+        unposted: set[int] = set()
+        for at, found in _suspects(raw, regime) if plain else _all(raw, regime.bits):
+            if found is None:
+                return True, set()
+            if not regime.wants(found, offset + at):
+                continue
+            if not can_tell(found, offset + at, regime):
+                return True, set()
+            if not self._sentinels.watch(linear + at, offset + at, found, regime):
+                unposted.add(linear + at)
+        return False, unposted
 
     def _meets_breakpoint(self, linear: int, size: int) -> bool:
         return any(
             linear <= point.address < linear + size for point in self._regime.breakpoints if point.kind == point.EXECUTE
         )
+
+
+class _Block(NamedTuple):
+    """A block of translated code: linear and physical address, and size in bytes."""
+
+    linear: int
+    size: int
+    physical: int | None
+
+
+def _physical(memory: LinearMemory, linear: int) -> int | None:
+    return memory.walk(linear).physical
 
 
 def _all(raw: bytes, bits: int) -> Iterator[tuple[int, Decoded | None]]:
@@ -134,7 +194,7 @@ def _suspects(raw: bytes, regime: Regime) -> Iterator[tuple[int, Decoded | None]
             name in _SUSPECT
             or "xmmword" in operands
             or (name in _BY_OPERAND and operands.startswith(_SPECIAL_OPERANDS))
-            or (name == "mov" and ", dr" in operands)
+            or (name == "mov" and (", dr" in operands or operands.endswith(", cr8")))
         ):
             yield address, decode(raw[address : address + MAXIMUM_LENGTH], regime.bits)
     if end < len(raw):
@@ -147,5 +207,6 @@ _SUSPECT = frozenset((
     *("lcall", "ljmp", "retf", "retfq", "lmsw", "clts", "lds", "les", "lss", "lfs", "lgs"),
     *("sysret", "sysretq", "sysexit", "sysexitq", "popf", "popfd", "popfq", "in", "out"),
     *("insb", "insw", "insd", "outsb", "outsw", "outsd", "fxsave", "fxrstor", "fxsave64", "fxrstor64"),
+    *("rdmsr", "wrmsr", "rdrand", "rdseed"),
 ))  # fmt: skip
 """Mnemonics of instructions that some regime wants to look at."""

@@ -17,6 +17,7 @@ class TrapKind(Enum):
     IRET = "IRET"
     TIME_STAMP = "RDTSC or RDTSCP"
     SYSTEM_CALL = "SYSCALL or SYSENTER"
+    CPUID = "CPUID"
 
 
 @dataclass(frozen=True, slots=True)

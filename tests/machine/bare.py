@@ -93,8 +93,9 @@ def mode_of(name: str) -> str:
 
 
 def kernel(name: str) -> Watched:
-    """One of the scenarios' kernels at its entry."""
-    machine = Machine(16 << 20, HERTZ)
+    """One of the scenarios' kernels at its entry, with its disk."""
+    disk = SCENARIOS / f"{name}.img"
+    machine = Machine(16 << 20, HERTZ, drives={0x80: disk.read_bytes()} if disk.exists() else {})
     image = boot.parse_elf((SCENARIOS / f"{name}.elf").read_bytes())
     boot.load(machine, image, mode_of(name))
     boot.enter(machine, mode_of(name), image.entry)

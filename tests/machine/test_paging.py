@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from idtviz.machine.cpu import Cpu
 from idtviz.machine.memory import Memory
+from idtviz.machine.pc import Machine
 from idtviz.machine.registers import Registers, Segment
 from idtviz.x86.control import CR0_ET, CR0_PE, CR4_PAE, EFER_LMA, EFER_LME
 from idtviz.x86.flags import AC
@@ -72,8 +73,8 @@ def entries(draw: st.DrawFn, mode: PagingMode) -> tuple[int, ...]:
 
 @cache
 def _cpu() -> tuple[Cpu, Memory]:
-    memory = Memory(RAM)
-    return Cpu(memory, lambda _port, _size: 0, lambda _port, _size, _value: None), memory
+    machine = Machine(RAM, 1)
+    return machine.cpu, machine.memory
 
 
 def _registers(world: World, at: Registers) -> Registers:

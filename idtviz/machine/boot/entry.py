@@ -1,10 +1,11 @@
-"""The processor state in which a bare image is entered, in each mode. What is not named here is zero, IF too."""
+"""The processor states in which images are entered. What is not named here is zero, IF too."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from idtviz.machine.boot.image import TABLE_BYTES
+from idtviz.machine.boot import long_tables
 from idtviz.machine.pc import Machine
 from idtviz.machine.registers import RSP, Registers, Segment, Table
 from idtviz.x86 import control
@@ -16,12 +17,17 @@ STACK_POINTER = 0x7000
 _CODE, _DATA = 0x08, 0x10
 _CODE64_FLAGS, _CODE32_FLAGS, _DATA_FLAGS = 0x00AF9B00, 0x00CF9B00, 0x00CF9300
 _REAL_FLAGS = 0x00009300
-_PRESENT_WRITABLE, _LARGE = 0x3, 0x80
 
 
-def enter(machine: Machine, mode: str, entry: int) -> None:
-    """Make the processor begin at `entry` in `mode`: `real`, `protected` or `long`."""
-    state = {"real": _real, "protected": _protected, "long": _long}[mode](machine)
+def enter(machine: Machine, mode: str, entry: int, windows: Iterable[long_tables.Window] = ()) -> None:
+    """Make the processor begin at `entry` in `mode`: `real`, `protected` or `long`.
+
+    `windows`: what is mapped beside the first GiB, in long mode.
+    """
+    if mode == "long":
+        state = _long(long_tables.write(machine.memory, windows))
+    else:
+        state = _real() if mode == "real" else flat(_CODE, _DATA)
     machine.cpu.load(replace(state, rip=entry))
 
 
@@ -53,27 +59,20 @@ def _blank(segment: Segment, cr0: int) -> Registers:
     )
 
 
-def _real(_machine: Machine) -> Registers:
+def _real() -> Registers:
     """All segments at 0 with limits of 64 KiB, the interrupt vector table at 0."""
     state = _blank(Segment(0, 0, 0xFFFF, _REAL_FLAGS), control.CR0_ET)
     return replace(state, idtr=Table(0, 0x3FF))
 
 
-def _protected(_machine: Machine) -> Registers:
-    """Ring 0 in flat segments of 4 GiB, no paging, no GDT and no IDT: the image brings its own."""
-    state = _blank(Segment(_DATA, 0, 0xFFFFFFFF, _DATA_FLAGS), control.CR0_ET | control.CR0_PE)
-    return replace(state, cs=Segment(_CODE, 0, 0xFFFFFFFF, _CODE32_FLAGS))
+def flat(code: int, data: int) -> Registers:
+    """Ring 0 of protected mode in flat segments of 4 GiB with these selectors, no paging, no GDT and no IDT."""
+    state = _blank(Segment(data, 0, 0xFFFFFFFF, _DATA_FLAGS), control.CR0_ET | control.CR0_PE)
+    return replace(state, cs=Segment(code, 0, 0xFFFFFFFF, _CODE32_FLAGS))
 
 
-def _long(machine: Machine) -> Registers:
-    """64-bit mode in ring 0, the first GiB identity-mapped, no GDT and no IDT: the image brings its own."""
-    tables = machine.memory.size - TABLE_BYTES
-    pml4, pdpt, directory = tables, tables + 0x1000, tables + 0x2000
-    write = machine.memory.write
-    write(pml4, (pdpt | _PRESENT_WRITABLE).to_bytes(8, "little"))
-    write(pdpt, (directory | _PRESENT_WRITABLE).to_bytes(8, "little"))
-    pages = (index << 21 | _LARGE | _PRESENT_WRITABLE for index in range(512))
-    write(directory, b"".join(page.to_bytes(8, "little") for page in pages))
+def _long(pml4: int) -> Registers:
+    """64-bit mode in ring 0, no GDT and no IDT: the image brings its own."""
     cr0 = control.CR0_PG | control.CR0_WP | control.CR0_ET | control.CR0_PE
     unused = Segment(0, 0, 0, 0)
     return replace(

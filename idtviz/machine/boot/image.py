@@ -2,85 +2,103 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
+from idtviz.machine.boot import long_tables
+from idtviz.machine.boot.problem import ImageError
+from idtviz.machine.memory import Memory
 from idtviz.machine.pc import Machine
 from idtviz.x86.addresses import is_canonical
-
-TABLE_BYTES = 3 * 4096
-"""PML4, PDPT and page directory at the top of RAM, for an image entered in long mode."""
-
-_MACHINES = {32: "EM_386", 64: "EM_X86_64"}
-
-
-class ImageError(Exception):
-    """An image that cannot be loaded; the message says what was found and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One loadable segment: physical address, contents, and the size in memory (the rest is zero)."""
+    """One loadable segment: physical address, contents, and the size in memory (the rest is zero).
+
+    `linked` is the address that its code expects to run at; None: the physical one.
+    """
 
     address: int
     data: bytes
     size: int
+    linked: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The physical address behind the last byte."""
+        return self.address + self.size
+
+    def physical(self, linked: int) -> int | None:
+        """Where the byte that is linked at `linked` lies; None: it is no byte of this part."""
+        offset = linked - (self.address if self.linked is None else self.linked)
+        return self.address + offset if 0 <= offset < self.size else None
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A program as it lies in memory, and where it is entered."""
+    """A program as it lies in memory, and where it is entered: an address as it is linked."""
 
     parts: tuple[Part, ...]
     entry: int
     bits: int = 64
     """Of the code that the file says it holds: 32 or 64."""
 
+    @property
+    def end(self) -> int:
+        """The physical address behind the last byte."""
+        return max(part.end for part in self.parts)
 
-def parse_elf(raw: bytes, mode: str | None = None) -> Image:
-    """The loadable segments of an executable for i386 or x86-64. Raises ImageError.
+    @property
+    def physical_entry(self) -> int:
+        """Where the entry point lies in memory without paging; as it is where no part is linked around it."""
+        found = (part.physical(self.entry) for part in self.parts)
+        return next((address for address in found if address is not None), self.entry)
 
-    `mode` is the one in which it will be entered: 64-bit code is needed for `long`. None: any.
-    """
-    try:
-        elf = ELFFile(io.BytesIO(raw))
-        machine = elf["e_machine"]
-        if _MACHINES.get(elf.elfclass) != machine:
-            raise ImageError(f"an ELF file for i386 or x86-64 is needed; this one is {elf.elfclass}-bit {machine}")
-        if mode == "long" and elf.elfclass != 64:
-            raise ImageError("an ELF file for x86-64 is needed to enter in long mode; this one is 32-bit EM_386")
-        if elf["e_type"] != "ET_EXEC":
-            raise ImageError(f"a linked executable (ET_EXEC) is needed; this one is {elf['e_type']}")
-        found = []
-        for part in elf.iter_segments("PT_LOAD"):
-            data = part.data()
-            if len(data) != part["p_filesz"] or part["p_memsz"] < part["p_filesz"]:
-                raise ImageError(f"the ELF file is cut short: the segment at {part['p_paddr']:#x} is incomplete")
-            found.append(Part(part["p_paddr"], data, part["p_memsz"]))
-        entry = int(elf["e_entry"])
-    except ImageError:
-        raise
-    except (ELFError, ValueError, KeyError, OverflowError, AttributeError, TypeError, AssertionError) as error:
-        raise ImageError(f"this is not a usable ELF file: {error}") from error
-    if not found:
-        raise ImageError("the ELF file has nothing to load (no PT_LOAD segment)")
-    return Image(tuple(found), entry, elf.elfclass)
+    @property
+    def windows(self) -> tuple[long_tables.Window, ...]:
+        """The parts that are linked elsewhere than where they lie, above the identity map."""
+        return tuple(
+            long_tables.Window(part.linked, part.address, part.size)
+            for part in self.parts
+            if part.linked not in (None, part.address) and part.linked >= long_tables.IDENTITY
+        )
+
+
+def check_overlap(parts: Iterable[Part]) -> None:
+    """Raises ImageError where two parts want the same memory."""
+    ordered = sorted(parts, key=lambda part: part.address)
+    for low, high in pairwise(ordered):
+        if high.address < low.end:
+            raise ImageError(f"two of its segments overlap in memory: {shown(low)} and {shown(high)}")
+
+
+def shown(part: Part) -> str:
+    """Where a part lies, in words."""
+    return f"{part.address:#x} to {part.end:#x}"
+
+
+def copy(memory: Memory, image: Image) -> None:
+    """Put every part into RAM, which was zero."""
+    for part in image.parts:
+        memory.write(part.address, part.data)
+
+
+def check_room(memory: Memory, end: int) -> None:
+    """Raises ImageError where RAM ends before `end`."""
+    if end > memory.size:
+        raise ImageError(f"the image needs memory up to {end:#x}; the machine has {memory.size:#x} bytes")
 
 
 def load(machine: Machine, image: Image, mode: str) -> None:
     """Copy `image` into RAM. Raises ImageError where it does not fit, below the page tables at the top for `long`."""
-    top = room(machine.memory.size, mode)
-    for part in image.parts:
-        if part.address + part.size > top:
-            kept = f", of which the last {TABLE_BYTES:#x} hold its first page tables" if mode == "long" else ""
-            raise ImageError(
-                f"the image needs memory up to {part.address + part.size:#x}; "
-                f"the machine has {machine.memory.size:#x} bytes{kept}"
-            )
-        machine.memory.write(part.address, part.data)
+    size = machine.memory.size
+    kept = long_tables.size(image.windows) if mode == "long" else 0
+    if image.end > size - kept:
+        tables = f", of which the last {kept:#x} hold its first page tables" if kept else ""
+        raise ImageError(f"the image needs memory up to {image.end:#x}; the machine has {size:#x} bytes{tables}")
+    copy(machine.memory, image)
 
 
 def entry_problem(entry: int, mode: str) -> str | None:
@@ -91,8 +109,3 @@ def entry_problem(entry: int, mode: str) -> str | None:
     if entry >> bits:
         return f"the entry point {entry:#x} has more than {bits} bits; expected less to enter in {mode} mode"
     return None
-
-
-def room(memory: int, mode: str) -> int:
-    """How many of `memory` bytes, from 0 on, an image entered in `mode` may fill."""
-    return memory - TABLE_BYTES if mode == "long" else memory

@@ -1,0 +1,17 @@
+"""The machine as a BIOS leaves it to a loader: its code, its variables and its tables in memory, the timer ticking."""
+
+from __future__ import annotations
+
+from idtviz.machine.boot.entry import enter
+from idtviz.machine.chips import pit
+from idtviz.machine.firmware import bios
+from idtviz.machine.pc import Machine
+
+
+def leave(machine: Machine) -> None:
+    """Do what the BIOS does to a new machine. The loader comes next: no program has been entered yet."""
+    enter(machine, "real", 0)
+    bios.install(machine)
+    bios.set_up(machine)
+    machine.board.pit.state = pit.after_bios(machine.clock.hertz)
+    machine.receive_serial(b"")  # a chip was touched behind the machine's back: it asks for deadlines again
