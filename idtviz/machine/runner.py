@@ -7,6 +7,7 @@ engine's SVM intercepts are switched on, so that a run at full speed stops in fr
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Protocol
 
 import unicorn
@@ -30,6 +31,8 @@ class Outside(Protocol):
 
 
 _PHYSICAL_LIMIT = 1 << 40
+_ROM_SPACE = 0xFF00_0000
+"""From here to 4 GiB there may be ROMs."""
 READ_ONLY = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
 
 # AMD APM vol. 2, appendix C: intercept codes; the engine reports code n as exception 0x100 + n.
@@ -71,8 +74,10 @@ class Runner(RegisterFile):
 
     def _map(self, memory: Memory) -> None:
         self._uc.mem_map_ptr(0, memory.size, unicorn.UC_PROT_ALL, memory.host_address)
-        hole = _PHYSICAL_LIMIT - memory.size
-        self._uc.mmio_map(memory.size, hole, self._on_load, None, self._on_store, None)
+        # In three parts: to put a ROM into a part takes the engine a time that goes with the size of the part.
+        edges = (memory.size, _ROM_SPACE, 4 << 30, _PHYSICAL_LIMIT)
+        for base, end in pairwise(edges):
+            self._uc.mmio_map(base, end - base, self._on_load, base, self._on_store, base)
 
     def _map_rom(self, rom: Rom) -> None:
         self._uc.mem_unmap(rom.address, rom.size)
@@ -277,17 +282,17 @@ class Runner(RegisterFile):
             self._hook_error = error
             self._uc.emu_stop()
 
-    def _on_load(self, _engine: object, offset: int, size: int, _data: object) -> int:
+    def _on_load(self, _engine: object, offset: int, size: int, base: int) -> int:
         try:
-            return self._outside.read_memory(self._memory.size + offset, size)
+            return self._outside.read_memory(base + offset, size)
         except BaseException as error:  # noqa: BLE001 -- as above
             self._hook_error = error
             self._uc.emu_stop()
             return 0
 
-    def _on_store(self, _engine: object, offset: int, size: int, value: int, _data: object) -> None:
+    def _on_store(self, _engine: object, offset: int, size: int, value: int, base: int) -> None:
         try:
-            self._outside.write_memory(self._memory.size + offset, size, value)
+            self._outside.write_memory(base + offset, size, value)
         except BaseException as error:  # noqa: BLE001 -- as above
             self._hook_error = error
             self._uc.emu_stop()

@@ -28,9 +28,10 @@ _CHANGE_LINE, _HARD_DISK = 0x02, 0x03
 def serve(call: Call) -> None:
     """Perform the function in AH on the drive in DL."""
     drive = call.board.drives.get(call.dl)
+    status_at = areas.DISK_STATUS if call.dl >= FIRST_HARD_DISK else areas.FLOPPY_STATUS
     match call.ah:
         case 0x01:
-            call.fail(last) if (last := call.byte(_status_at(call))) else call.succeed()
+            _end(call, call.byte(status_at))
             return
         case 0x15:
             _type(call, drive)
@@ -43,17 +44,16 @@ def serve(call: Call) -> None:
             status = disk_extension.serve(call, drive)
         case _:
             status = _perform(call, drive)
-    if status is None:
-        return
-    call.set_byte(_status_at(call), status)
+    if status is not None:
+        call.set_byte(status_at, status)
+        _end(call, status)
+
+
+def _end(call: Call, status: int) -> None:
     if status:
         call.fail(status)
     else:
         call.succeed()
-
-
-def _status_at(call: Call) -> int:
-    return areas.DISK_STATUS if call.dl >= FIRST_HARD_DISK else areas.FLOPPY_STATUS
 
 
 def _absent(call: Call) -> Status:
@@ -117,14 +117,12 @@ def _parameters(call: Call, drive: Drive | None) -> Status:
     cylinder = min(geometry.cylinders, _MOST_CYLINDERS) - 1
     call.ch = cylinder
     call.cl = (cylinder >> 2 & 0xC0) | geometry.sectors
-    status_at = _status_at(call)
     call.dh = geometry.heads - 1
     call.al = 0
     if not hard:
         call.bx = _FLOPPY_TYPES[min(total for total in _FLOPPY_TYPES if total >= drive.sectors)]
         _point_to_parameters(call)
     call.dl = number
-    call.set_byte(status_at, Status.DONE)
     return Status.DONE
 
 

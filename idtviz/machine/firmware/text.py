@@ -9,8 +9,6 @@ from idtviz.machine.firmware import areas, video_modes
 from idtviz.machine.firmware.call import Call
 from idtviz.machine.firmware.video_modes import CURSOR_HIGH, PAGES
 
-BELL, BACKSPACE, LINE_FEED, RETURN = 0x07, 0x08, 0x0A, 0x0D
-
 
 def position(call: Call, page: int) -> tuple[int, int]:
     """Row and column of a page's cursor."""
@@ -54,13 +52,13 @@ def teletype(call: Call, page: int, character: int, attribute: int | None = None
     """A character at the cursor, which moves on; bell, backspace, line feed and carriage return do what they do."""
     row, column = position(call, page)
     match character:
-        case 0x07:
+        case 0x07:  # bell
             return
-        case 0x08:
+        case 0x08:  # backspace
             column = max(0, column - 1)
-        case 0x0A:
+        case 0x0A:  # line feed
             row += 1
-        case 0x0D:
+        case 0x0D:  # carriage return
             column = 0
         case _:
             put(call, page, character, attribute)
