@@ -30,6 +30,7 @@ test: $(VENV)/.tested tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory -C scenarios check
+	@$(MAKE) --no-print-directory -C idtviz/machine/firmware check
 	$(BIN)/pytest -n 2 -q
 
 bench: $(VENV)/.tested
@@ -53,6 +54,7 @@ shots: $(VENV)/.installed
 
 scenarios: tools
 	$(MAKE) -C scenarios
+	$(MAKE) -C idtviz/machine/firmware
 
 clean:
 	rm -rf $(VENV) .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

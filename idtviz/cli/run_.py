@@ -7,17 +7,19 @@ from typing import Annotated
 import typer
 
 from idtviz.cli.importing import importing
+from idtviz.cli.machine_options import FILE_HELP, on_a_machine
 from idtviz.cli.problems import refuse
+from idtviz.lab.overrides import Overrides
+from idtviz.lab.preparation import prepare
 from idtviz.lab.problems import ScenarioError
 from idtviz.lab.session import LabSession
 
 
-def command(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario (.toml), its name, or a 64-bit ELF kernel.")],
-) -> None:
+@on_a_machine
+def command(file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)], *, overrides: Overrides) -> None:
     """Open the debugger on FILE."""
     try:
-        session = LabSession.open(file)
+        session = LabSession(prepare(file, overrides))
     except ScenarioError as error:
         refuse(error)
     with importing():

@@ -10,25 +10,30 @@ from typing import Annotated
 
 import typer
 
+from idtviz.cli.machine_options import FILE_HELP, on_a_machine
 from idtviz.cli.problems import FAILED, complain, refuse
 from idtviz.debugger.places import PlaceError, parse
 from idtviz.debugger.session import SessionError
+from idtviz.lab.overrides import Overrides
 from idtviz.lab.preparation import prepare
 from idtviz.lab.problems import ScenarioError
 
 _SMALLEST, _LARGEST = (40, 12), (400, 200)
 
 
+@on_a_machine
 def command(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario (.toml), its name, or a 64-bit ELF kernel.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)],
     at: Annotated[str, typer.Option("--at", metavar="MOMENT", help="812, 812+3, #PF:2+5, irq1, a symbol, or end.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.svg", help="Where the picture goes.")],
     size: Annotated[str, typer.Option("--size", metavar="COLUMNSxROWS", help="The size of the screen.")] = "160x48",
+    *,
+    overrides: Overrides,
 ) -> None:
     """Draw the debugger at MOMENT into an SVG file."""
     wanted = _size(size)
     try:
-        prepared = prepare(file)
+        prepared = prepare(file, overrides)
         parse(at, prepared.setup.symbols)
     except ScenarioError as error:
         refuse(error)
@@ -43,7 +48,7 @@ def command(
     from idtviz.tui.shot import shoot  # noqa: PLC0415 -- only a screen needs Textual
 
     try:
-        picture = shoot(file, at, wanted)
+        picture = shoot(prepared, at, wanted)
     except SessionError as error:
         complain(f"{file}: {error}")
         raise typer.Exit(FAILED) from error

@@ -9,8 +9,11 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from idtviz.cli import trace_json, trace_text
+from idtviz.cli.machine_options import FILE_HELP, on_a_machine
 from idtviz.cli.problems import FAILED, complain, refuse
 from idtviz.lab.expectations import screen_of
+from idtviz.lab.overrides import Overrides
+from idtviz.lab.preparation import prepare
 from idtviz.lab.problems import ScenarioError, printable
 from idtviz.lab.run import DEFAULT_LIMIT, Begun, End, run
 from idtviz.lab.session import LabSession
@@ -24,16 +27,18 @@ class Format(Enum):
     JSON = "json"
 
 
+@on_a_machine
 def command(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A scenario (.toml), its name, or a 64-bit ELF kernel.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)],
     form: Annotated[Format, typer.Option("--format", help="For people, or one JSON object a line.")] = Format.TEXT,
     limit: Annotated[int, typer.Option(min=0, max=1 << 50, help="Stop after so many instructions.")] = DEFAULT_LIMIT,
     *,
     instructions: Annotated[bool, typer.Option("--instructions", help="Print each instruction as well.")] = False,
+    overrides: Overrides,
 ) -> None:
     """Run FILE without a screen, and print every event, in order."""
     try:
-        session = LabSession.open(file, narrated=False)
+        session = LabSession(prepare(file, overrides), narrated=False)
     except ScenarioError as error:
         refuse(error)
     printer: _Printer = _JsonPrinter(session) if form is Format.JSON else _TextPrinter(session)

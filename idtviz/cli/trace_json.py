@@ -18,6 +18,7 @@ from idtviz.machine.events import (
     Noted,
     Returned,
     ShutDown,
+    SwitchedOff,
 )
 from idtviz.x86.gates import Gate64, IvtEntry
 
@@ -61,6 +62,8 @@ def event(happened: Happened) -> Object:
             return {"type": "halt", "instruction": at}
         case ShutDown():
             return {"type": "shutdown", "instruction": at, "cause": list(happened.cause)}
+        case SwitchedOff():
+            return {"type": "note", "instruction": at, "text": happened.how}
         case Noted():
             return {"type": "note", "instruction": at, "text": happened.text}
     raise TypeError(f"an event of no known kind: {happened!r}")

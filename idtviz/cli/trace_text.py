@@ -15,6 +15,7 @@ from idtviz.machine.events import (
     Noted,
     Returned,
     ShutDown,
+    SwitchedOff,
 )
 
 
@@ -34,12 +35,13 @@ def event(happened: Happened, symbols: Symbols) -> str:
         case LineChanged():
             return line(at, f"IRQ{happened.line}", "line goes up" if happened.level else "line goes down")
         case EndOfInterrupt():
-            irq = "no line was in service" if happened.irq is None else f"IRQ{happened.irq}"
-            return line(at, "EOI", f"{happened.controller}: {irq}")
+            return line(at, "EOI", f"{happened.controller}: {happened.ended}")
         case Halted():
             return line(at, "HLT", "the processor waits")
         case ShutDown():
             return line(at, "shutdown", f"after deliveries {', '.join(map(str, happened.cause))}")
+        case SwitchedOff():
+            return line(at, "off", happened.how)
         case Noted():
             return line(at, "note", happened.text)
     raise TypeError(f"an event of no known kind: {happened!r}")

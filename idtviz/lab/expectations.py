@@ -8,7 +8,7 @@ from idtviz.lab.registers import register_value
 from idtviz.lab.scenario import EventPattern, ExpectEntry, Scenario
 from idtviz.machine.chips.text_screen import Screen
 from idtviz.machine.chips.vga import TEXT_MEMORY, TEXT_MEMORY_SIZE
-from idtviz.machine.events import Delivered, Happened
+from idtviz.machine.events import Delivered, Happened, Noted
 from idtviz.machine.pc import Machine
 
 _FIELDS = ("vector", "error_code", "irq", "source", "cr2", "result")
@@ -40,12 +40,15 @@ class Expectations:
         self._entries = tuple(scenario.expect)
         self._counts = [0] * len(self._entries)
         self._nearest: list[tuple[int, Delivered] | None] = [None] * len(self._entries)
+        self._notes: list[str] = []
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def note(self, event: Happened) -> None:
         """Something happened."""
+        if isinstance(event, Noted):
+            self._notes.append(event.text)
         if not isinstance(event, Delivered):
             return
         for index, entry in enumerate(self._entries):
@@ -75,10 +78,18 @@ class Expectations:
             return _judge_screen(entry.screen, screen_of(machine))
         if entry.serial is not None:
             return _judge_serial(entry.serial, machine.board.com1.state.output)
+        if entry.note is not None:
+            return self._judge_note(entry.note)
         if entry.end is not None:
             ok = entry.end == end
             return ok, f"the run ended: {end}" + ("" if ok else f"; expected {entry.end}")
         return _judge_registers(entry.register_ or {}, machine)
+
+    def _judge_note(self, wanted: str) -> tuple[bool, str]:
+        found = next((text for text in self._notes if wanted in text), None)
+        if found is not None:
+            return True, f"noted: {found}"
+        return False, f"{wanted!r} was not noted; the last note is {self._notes[-1] if self._notes else None!r}"
 
     def _judge_event(self, index: int, pattern: EventPattern) -> tuple[bool, str]:
         count, wanted = self._counts[index], _describe_pattern(pattern)

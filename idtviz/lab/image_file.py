@@ -8,6 +8,8 @@ from pathlib import Path
 
 LARGEST_FILE = 64 << 20
 """Bytes of the largest image that is read."""
+LARGEST_DISK = 512 << 20
+"""Bytes of the largest disk."""
 
 
 class FileProblem(Exception):  # noqa: N818 -- becomes a Problem with a line

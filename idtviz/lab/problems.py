@@ -26,6 +26,11 @@ class ScenarioError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def dotted(path: tuple[str | int, ...]) -> str:
+    """A place in a scenario, as a person would write it: `image.modules[0]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
 def printable(text: str) -> str:
     """`text` on one line, with control characters and what is no character escaped."""
     shown = "".join(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from idtviz.debugger.disassembly import disassemble
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.stops import Reason, Stop
-from idtviz.debugger.travel import ENDLESS
+from idtviz.debugger.arriving import ENDLESS
 from idtviz.lab.expectations import Expectations, Outcome
 from idtviz.lab.session import LabSession
 from idtviz.machine.decoding import code_bits

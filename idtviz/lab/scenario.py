@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from idtviz.lab.image_kinds import Kind
 from idtviz.lab.registers import REGISTER_NAMES
 from idtviz.machine.chips import scancodes
 from idtviz.x86 import vectors
@@ -35,7 +36,8 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _memory(value: Any) -> Any:
+def size(value: Any) -> Any:
+    """A number of bytes, or a text such as `16 MiB`."""
     if isinstance(value, str):
         match = _SIZE.fullmatch(value.strip())
         if match is None:
@@ -77,7 +79,7 @@ def _exactly_one(part: _Part, names: tuple[str, ...]) -> None:
 class MachineSection(_Part):
     """`[machine]`: memory in bytes, the mode in which the image is entered, and the speed of time."""
 
-    memory: Annotated[int, BeforeValidator(_memory), Field(ge=SMALLEST_MEMORY, le=LARGEST_MEMORY)] = 16 * MIB
+    memory: Annotated[int, BeforeValidator(size), Field(ge=SMALLEST_MEMORY, le=LARGEST_MEMORY)] = 16 * MIB
     mode: Literal["real", "protected", "long"] = "long"
     controller: Literal["pic", "apic"] = "pic"
     instructions_per_second: Annotated[int, Field(ge=1000, le=10_000_000_000)] = 10_000_000
@@ -89,13 +91,6 @@ class MachineSection(_Part):
             raise ValueError(f"expected a multiple of 4096 bytes, not {value}")
         return value
 
-    @field_validator("controller")
-    @classmethod
-    def _only_pic(cls, value: str) -> str:
-        if value != "pic":
-            raise ValueError(f'controller = "{value}" is not supported yet; expected "pic"')
-        return value
-
 
 class FlatImage(_Part):
     """Bytes that are loaded at physical address `at` and entered there."""
@@ -104,29 +99,53 @@ class FlatImage(_Part):
     at: Number
 
 
-_LATER = ("multiboot", "boot_sector", "disk", "rom", "bzimage", "object", "modules", "command_line", "loader", "initrd")
+FileName = Annotated[str, Field(min_length=1)]
 
 
 class ImageSection(_Part):
-    """`[image]`: what is loaded and entered, and the sources to show beside it."""
+    """`[image]`: what is loaded and entered, what is loaded beside it, and the sources and symbols to show."""
 
-    elf: Annotated[str, Field(min_length=1)] | None = None
+    elf: FileName | None = None
     flat: FlatImage | None = None
-    source: list[Annotated[str, Field(min_length=1)]] = []
+    multiboot: FileName | None = None
+    bzimage: FileName | None = None
+    boot_sector: FileName | None = None
+    rom: FileName | None = None
+    disk: FileName | None = None
+    modules: Annotated[list[FileName], Field(max_length=1000)] | None = None
+    command_line: str | None = None
+    loader: Literal["qemu", "grub"] | None = None
+    initrd: FileName | None = None
+    source: list[FileName] = []
+    symbols: list[FileName] = []
 
     @model_validator(mode="before")
     @classmethod
     def _known_but_later(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            later = [name for name in _LATER if name in value]
-            if later:
-                raise ValueError(f"{', '.join(later)}: not supported yet; expected elf or flat")
+        if isinstance(value, dict) and "object" in value:
+            raise ValueError("object: not supported yet; expected a whole image, such as elf or multiboot")
         return value
 
     @model_validator(mode="after")
     def _one_image(self) -> Self:
-        _exactly_one(self, ("elf", "flat"))
+        kinds = [kind for kind in Kind if getattr(self, kind.value) is not None]
+        if len(kinds) > 1 and Kind.DISK in kinds:
+            kinds.remove(Kind.DISK)
+        if len(kinds) != 1:
+            found = " and ".join(kind.value for kind in kinds) or "none of them"
+            raise ValueError(f"expected exactly one of {', '.join(kind.value for kind in Kind)}; found {found}")
+        for name in _BESIDE:
+            if getattr(self, name) is not None and name not in kinds[0].takes and name != kinds[0].value:
+                raise ValueError(f"{name} does not go with {kinds[0].value}")
         return self
+
+    @property
+    def kind(self) -> Kind:
+        """What is booted: the disk only where there is nothing else."""
+        return next(kind for kind in Kind if getattr(self, kind.value) is not None)
+
+
+_BESIDE = ("modules", "command_line", "loader", "initrd", "disk")
 
 
 class PokeEntry(_Part):
@@ -242,6 +261,7 @@ class ExpectEntry(_Part):
     event: EventPattern | None = None
     screen: Annotated[str, Field(min_length=1)] | None = None
     serial: Annotated[str, Field(min_length=1)] | None = None
+    note: Annotated[str, Field(min_length=1)] | None = None
     end: Literal["halted", "shutdown", "limit", "expectations", "unsupported"] | None = None
     register_: Annotated[dict[str, Number] | None, Field(alias="register")] = None
 
@@ -257,9 +277,9 @@ class ExpectEntry(_Part):
 
     @model_validator(mode="after")
     def _one_expectation(self) -> Self:
-        given = [self.event, self.screen, self.serial, self.end, self.register_]
+        given = [self.event, self.screen, self.serial, self.note, self.end, self.register_]
         if sum(item is not None for item in given) != 1:
-            raise ValueError("expected exactly one of event, screen, serial, end, register")
+            raise ValueError("expected exactly one of event, screen, serial, note, end, register")
         return self
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Self
 
 from idtviz.debugger.inputs import Input
@@ -11,19 +12,25 @@ from idtviz.debugger.places import Place, PlaceKind
 from idtviz.debugger.session import Session
 from idtviz.lab.lessons import Lesson
 from idtviz.lab.preparation import Prepared, prepare
+from idtviz.lab.source_files import SourceFiles
 
 
 class LabSession(Session):
     """A session that was opened from a file: it knows its scenario, sources and lessons."""
 
-    def __init__(self, prepared: Prepared, *, narrated: bool = True) -> None:
-        """`narrated`: keep track of when the lessons' places are passed; a run without a reader goes faster without."""
+    def __init__(self, prepared: Prepared, *, narrated: bool = True, folders: Sequence[Path] = ()) -> None:
+        """`narrated`: keep track of when the lessons' places are passed; a run without a reader goes faster without.
+
+        `folders`: where to look for source files, beside the folder of a bare image.
+        """
         self.scenario = prepared.scenario
         self.path: Path = prepared.path
         self.boot: str = prepared.boot
         """How the image is entered: `elf64` or `flat`."""
         self.lessons: tuple[Lesson, ...] = prepared.lessons if narrated else ()
         self._sources = prepared.sources
+        is_scenario = prepared.path.suffix == ".toml"
+        self._source_files = SourceFiles((*(() if is_scenario else (prepared.path.parent,)), *folders))
         places = [lesson.place for lesson in self.lessons if lesson.place.kind is PlaceKind.ADDRESS]
         self._passes: dict[int, list[Moment]] = {place.value: [] for place in places}
         self._needed = {
@@ -41,9 +48,14 @@ class LabSession(Session):
         """
         return cls(prepare(path), narrated=narrated)
 
-    def source(self, file_name: str) -> tuple[str, ...] | None:
-        """The lines of a source file that the scenario names; no other file is ever read."""
-        return self._sources.get(file_name)
+    def source(self, path: str) -> tuple[str, ...] | None:
+        """The lines of a source file, by its path in the debugging information or by its plain name.
+
+        A scenario has the files that it names, by plain name; a bare image those below its folder. No other file is
+        read but those in folders that the user has named.
+        """
+        listed = self._sources.get(PurePosixPath(path).name)
+        return self._source_files.lines(path) if listed is None else listed
 
     def passed(self, place: Place) -> Moment | None:
         """When the instruction at a lesson's address was next for the `occurrence`-th time, up to the frontier."""

@@ -42,7 +42,7 @@ def test_the_good_scenario_is_accepted(tmp_path):
         (('memory = "1 MiB"', 'memory = "2 GiB"'), 4, "less than or equal to 1073741824"),
         (('memory = "1 MiB"', "memory = true"), 4, "whole number"),
         (('memory = "1 MiB"', 'mode = "virtual"'), 4, "'real', 'protected' or 'long'"),
-        (('memory = "1 MiB"', 'controller = "apic"'), 4, 'controller = "apic" is not supported yet'),
+        (('memory = "1 MiB"', 'controller = "8259"'), 4, "'pic' or 'apic'"),
         (('memory = "1 MiB"', "instructions_per_second = 0"), 4, "greater than or equal to"),
         (("at = 0x8000", "at = 0x200000"), 6, "outside memory"),
         (
@@ -61,7 +61,19 @@ def test_the_good_scenario_is_accepted(tmp_path):
         (("small.bin", "/etc/passwd"), 6, "outside the scenario's folder"),
         (("small.bin", "."), 6, "is a folder"),
         (("small.bin", "a\\u0000b"), 6, "no file name"),
-        (('flat = { file = "small.bin", at = 0x8000 }', 'bzimage = "b"'), 5, "bzimage: not supported yet"),
+        (('flat = { file = "small.bin", at = 0x8000 }', 'object = "b"'), 5, "object: not supported yet"),
+        (('flat = { file = "small.bin", at = 0x8000 }', 'bzimage = "small.bin"'), 6, "no setup header"),
+        (('flat = { file = "small.bin", at = 0x8000 }', 'multiboot = "small.bin"'), 6, "no Multiboot header"),
+        (('flat = { file = "small.bin", at = 0x8000 }', 'boot_sector = "small.bin"'), 6, "a boot sector has 512"),
+        (('flat = { file = "small.bin", at = 0x8000 }', 'disk = "small.bin"'), 6, "a boot sector has 512"),
+        (('flat = { file = "small.bin", at = 0x8000 }', 'rom = "small.bin"'), 6, "multiple of 512"),
+        (("[image]", '[image]\nloader = "grub"'), 5, "loader does not go with flat"),
+        (("[image]", '[image]\nmodules = ["small.bin"]'), 5, "modules does not go with flat"),
+        (("[image]", '[image]\ninitrd = "small.bin"'), 5, "initrd does not go with flat"),
+        (("[image]", '[image]\ncommand_line = ""'), 5, "command_line does not go with flat"),
+        (("[image]", '[image]\nsymbols = ["missing"]'), 6, "image.symbols[0]: 'missing' does not exist"),
+        (("[image]", '[image]\ndisk = "missing"'), 6, "image.disk: 'missing' does not exist"),
+        (("[image]", '[image]\nrom = "small.bin"'), 5, "found flat and rom"),
         (('flat = { file = "small.bin", at = 0x8000 }', 'elf = "small.bin"'), 6, "not a usable ELF file"),
         (('flat = { file = "small.bin", at = 0x8000 }', "source = []"), 5, "expected exactly one of elf, flat"),
         (("[image]", "[[image]]"), 5, "expected a table"),
@@ -176,7 +188,7 @@ def test_a_folder_an_empty_file_and_junk_are_refused(tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     assert "empty" in only(tmp_path / "empty").message
     (tmp_path / "junk").write_bytes(bytes(range(256)) * 8)
-    assert "neither a scenario" in only(tmp_path / "junk").message
+    assert "not a file that can be run; expected a scenario" in only(tmp_path / "junk").message
 
 
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path):

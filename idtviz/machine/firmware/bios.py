@@ -64,8 +64,8 @@ def set_up(machine: Machine) -> None:
 
 
 def _serve(machine: Machine, address: int) -> None:
-    """The VMCALL at a linear address, which may lie in the mirror below 4 GiB."""
-    name = rom.name_at(address & rom.SIZE - 1)
+    """The VMCALL at a linear address."""
+    name = rom.name_at(address)
     service = SERVICES.get(name)
     mode = machine.cpu.registers().mode
     if service is None or mode not in ("real", "vm86"):

@@ -1,4 +1,4 @@
-"""The BIOS as the machine holds it: a ROM of 64 KiB below 1 MiB, seen once more below 4 GiB, and the names in it."""
+"""The BIOS as the machine holds it: a ROM of 64 KiB below 1 MiB, and the names in it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from idtviz.machine.memory import Memory
 ADDRESS: Final = 0xF_0000
 SIZE: Final = 0x1_0000
 SEGMENT: Final = ADDRESS >> 4
-MIRROR: Final = 0xFFFF_0000
-"""Where the processor fetches its first instruction from (SDM 3A 9.1.4)."""
 
 _FOLDER = Path(__file__).parent
 
@@ -32,18 +30,17 @@ def offset_of(name: str) -> int | None:
     return None if address is None else address - ADDRESS
 
 
-def name_at(offset: int) -> str:
-    """The routine of the BIOS that begins at an offset in segment 0xF000; empty where none does."""
-    return _names().get(offset, "")
+def name_at(address: int) -> str:
+    """The routine of the BIOS that begins at a linear address; empty where none does."""
+    return _names().get(address, "")
 
 
 @cache
 def _names() -> dict[int, str]:
-    return {address - ADDRESS: name for name, address in symbols()}
+    return {address: name for name, address in symbols()}
 
 
 def install(memory: Memory) -> None:
     """Put the BIOS in. What has been written to the lower part of its range stays there: tables."""
     code = (_FOLDER / "bios.bin").read_bytes()
-    image = memory.read(ADDRESS, SIZE - len(code)) + code
-    memory.add_rom(ADDRESS, image)
+    memory.add_rom(ADDRESS, memory.read(ADDRESS, SIZE - len(code)) + code)

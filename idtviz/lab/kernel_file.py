@@ -1,0 +1,90 @@
+"""A file that is no scenario: a kernel, a disk or a ROM, booted on a plain PC as the command line says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from idtviz.debugger.session import Setup
+from idtviz.lab import images
+from idtviz.lab.image_file import LARGEST_DISK, LARGEST_FILE, FileProblem, read
+from idtviz.lab.image_kinds import Kind
+from idtviz.lab.image_symbols import symbols_of
+from idtviz.lab.images import Beside
+from idtviz.lab.overrides import OPTIONS, Overrides
+from idtviz.lab.prepared import Prepared, builder, disk_problem
+from idtviz.lab.problems import Problem, ScenarioError
+from idtviz.lab.scenario import LARGEST_MEMORY, MIB, ImageSection, MachineSection, Scenario
+from idtviz.machine.boot.bootable import Bootable
+from idtviz.machine.boot.module import Extras, Module
+from idtviz.machine.boot.problem import ImageError
+
+_BARE_MEMORY = 16 * MIB
+_MEMORY = 128 * MIB
+"""Of a machine for a kernel that expects a PC, unless it needs more: as QEMU has it."""
+
+
+def prepare(path: Path, name: str, raw: bytes, overrides: Overrides) -> Prepared:
+    """The file `path`, called `name` in messages, whose bytes are `raw`. Raises ScenarioError."""
+    kind = Kind.ROM if overrides.rom else images.recognise(raw)
+    if kind is None:
+        raise refused(name, f"not a file that can be run; expected {images.EXPECTED}")
+    extra = sorted(overrides.said() & OPTIONS.keys() - kind.takes)
+    if extra:
+        raise ScenarioError([Problem(OPTIONS[each], None, f"{kind.shown} takes none: {name}") for each in extra])
+    bootable = _bootable(kind, name, raw, _beside(path, overrides))
+    section = _machine(name, kind, bootable, overrides)
+    scenario = Scenario(title=path.name[:200], machine=section, image=_image_section(kind, path))
+    disk = None if overrides.disk is None else file_of(overrides.disk, "--disk", LARGEST_DISK)
+    problem = disk_problem(bootable) if disk is not None else None
+    if problem is not None:
+        raise refused("--disk", problem)
+    files = [file_of(each, "--symbols") for each in overrides.symbols]
+    setup = Setup(path.name, builder(section, bootable, disk), symbols_of(kind, raw, files))
+    return Prepared(path, scenario, bootable.kind, setup, {}, ())
+
+
+def refused(file: str, message: str) -> ScenarioError:
+    """One problem of a whole file."""
+    return ScenarioError([Problem(file, None, message)])
+
+
+def file_of(name: str, option: str, limit: int = LARGEST_FILE) -> bytes:
+    """The file that an option names. Raises ScenarioError."""
+    try:
+        return read(Path(name), name, limit)
+    except FileProblem as problem:
+        raise refused(option, str(problem)) from problem
+
+
+def _beside(path: Path, overrides: Overrides) -> Beside:
+    modules = []
+    for said in overrides.modules:
+        file, _, arguments = said.partition(" ")
+        modules.append(Module(file_of(file, "--module"), Path(file).name, arguments))
+    initrd = None if overrides.initrd is None else file_of(overrides.initrd, "--initrd")
+    return Beside(Extras(path.name, overrides.command_line or "", tuple(modules)), initrd, overrides.loader)
+
+
+def _bootable(kind: Kind, name: str, raw: bytes, beside: Beside) -> Bootable:
+    try:
+        return images.parse(kind, raw, beside)
+    except ImageError as error:
+        raise refused(name, str(error)) from error
+
+
+def _machine(name: str, kind: Kind, bootable: Bootable, overrides: Overrides) -> MachineSection:
+    """A PC as the user wants it, else one with both interrupt controllers; for a bare kernel, one as in a scenario."""
+    bare = kind is Kind.ELF
+    room = -(-bootable.room // MIB) * MIB
+    memory = overrides.memory or max(_BARE_MEMORY if bare else _MEMORY, room)
+    if memory > LARGEST_MEMORY or bootable.room > memory:
+        most = overrides.memory or LARGEST_MEMORY
+        raise refused(name, f"the image needs memory up to {bootable.room:#x}; expected at most {most:#x}")
+    apic = not bare if overrides.apic is None else overrides.apic
+    said = {"memory": memory, "mode": bootable.mode, "controller": "apic" if apic else "pic"}
+    speed = {} if overrides.speed is None else {"instructions_per_second": overrides.speed}
+    return MachineSection.model_validate(said | speed)
+
+
+def _image_section(kind: Kind, path: Path) -> ImageSection:
+    return ImageSection.model_validate({kind.value: path.name})

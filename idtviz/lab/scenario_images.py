@@ -1,0 +1,107 @@
+"""The image of a scenario, with the files beside it: read, checked, and made ready to boot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from idtviz.debugger.symbols import Symbols
+from idtviz.lab import images
+from idtviz.lab.image_file import LARGEST_DISK, LARGEST_FILE, FileProblem, inside, read
+from idtviz.lab.image_kinds import Kind
+from idtviz.lab.image_symbols import symbols_of
+from idtviz.lab.images import Beside
+from idtviz.lab.prepared import disk_problem
+from idtviz.lab.problems import dotted
+from idtviz.lab.scenario import FlatImage, ImageSection, MachineSection, Scenario
+from idtviz.machine.boot import bare
+from idtviz.machine.boot.bootable import Bootable
+from idtviz.machine.boot.module import Extras, Module
+from idtviz.machine.boot.problem import ImageError
+
+Place = tuple[str | int, ...]
+Complain = Callable[[Place, str], None]
+"""Says what is wrong with what stands at a place of the scenario."""
+
+
+class ScenarioImages:
+    """Reads what `[image]` names from the scenario's folder, and complains of what is wrong."""
+
+    def __init__(self, folder: Path, scenario: Scenario, complain: Complain) -> None:
+        self._folder = folder
+        self._image: ImageSection = scenario.image
+        self._machine: MachineSection = scenario.machine
+        self._complain = complain
+
+    def file(self, place: Place, name: str, limit: int = LARGEST_FILE) -> bytes | None:
+        """The bytes of a file of the scenario's folder; None, with a complaint, where it cannot be had."""
+        try:
+            return read(inside(self._folder, name), name, limit)
+        except FileProblem as problem:
+            self._complain(place, f"{dotted(place)}: {problem}")
+            return None
+
+    def bootable(self) -> tuple[Bootable | None, Symbols | None]:
+        """The image and its symbols; no symbols where it cannot be read, so that no name in it can be checked."""
+        kind, section = self._image.kind, self._image
+        named: str | FlatImage = getattr(section, kind.value)
+        name = named.file if isinstance(named, FlatImage) else named
+        place: Place = ("image", kind.value, "file") if isinstance(named, FlatImage) else ("image", kind.value)
+        raw = self.file(place, name, LARGEST_DISK if kind in (Kind.DISK, Kind.BOOT_SECTOR) else LARGEST_FILE)
+        beside = self._beside()
+        files = [self.file(("image", "symbols", index), each) for index, each in enumerate(section.symbols)]
+        if raw is None or beside is None:
+            return None, None
+        try:
+            found = self._parsed(kind, raw, beside)
+        except ImageError as error:
+            self._complain(place, f"{dotted(place)}: {name!r}: {error}")
+            return None, None
+        self._check(found, place)
+        problem = disk_problem(found) if section.disk is not None and kind is not Kind.DISK else None
+        if problem is not None:
+            self._complain(("image", "disk"), f"image.disk: {problem}")
+        return found, symbols_of(kind, raw, [each for each in files if each is not None])
+
+    def _parsed(self, kind: Kind, raw: bytes, beside: Beside) -> Bootable:
+        given = self._machine.mode if "mode" in self._machine.model_fields_set else None
+        if self._image.flat is not None:
+            return bare.flat(raw, self._image.flat.at, self._machine.mode)
+        if kind.mode is not None and given not in (None, kind.mode):
+            self._complain(
+                ("machine", "mode"),
+                f'machine.mode: {kind.shown} is entered in {kind.mode} mode; expected "{kind.mode}", or no mode at all',
+            )
+        return images.parse(kind, raw, beside, given)
+
+    def _beside(self) -> Beside | None:
+        section = self._image
+        initrd = None if section.initrd is None else self.file(("image", "initrd"), section.initrd)
+        modules = [self._module(index, said) for index, said in enumerate(section.modules or ())]
+        if None in modules or (section.initrd is not None and initrd is None):
+            return None
+        extras = Extras(
+            section.multiboot or "", section.command_line or "", tuple(each for each in modules if each is not None)
+        )
+        return Beside(extras, initrd, section.loader)
+
+    def _module(self, index: int, said: str) -> Module | None:
+        name, _, arguments = said.partition(" ")
+        raw = self.file(("image", "modules", index), name)
+        return None if raw is None else Module(raw, Path(name).name, arguments)
+
+    def _check(self, found: Bootable, place: Place) -> None:
+        memory = self._machine.memory
+        if found.room > memory:
+            self._complain(
+                place,
+                f"{dotted(place)}: the image needs memory up to {found.room:#x}, outside memory; "
+                f"expected at most {memory:#x} (machine.memory)",
+            )
+
+    def disk(self) -> bytes | None:
+        """The disk that is attached beside the image."""
+        name = self._image.disk
+        if name is None or self._image.kind is Kind.DISK:
+            return None
+        return self.file(("image", "disk"), name, LARGEST_DISK)
