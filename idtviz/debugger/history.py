@@ -1,19 +1,24 @@
 """Checkpoints of the machine, so that the past can be reached by replay from the nearest one.
 
-How far apart they stand is a matter of cost alone: what is replayed is the same run from each of them.
+How far apart they stand is a matter of time alone, and so may differ from one run to the next: what is replayed is the
+same from each of them.
 """
 
 from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass
+from time import perf_counter
 
-from idtviz.debugger.moment import Moment
+from idtviz.debugger.moment import START, Moment
 from idtviz.machine.memory import Memory
 from idtviz.machine.pc import Machine, MachineState
 
-_SPACING = 80_000  # cost between two checkpoints, in instructions run at speed: a few milliseconds of replay
-_WORK_COST = 400  # of a delivery step or a port access
+_SLICE = 1 << 20  # instructions between two looks at the clock: some ten milliseconds of plain code
+_ONWARD = 0.025, 12
+"""Between two checkpoints where no one has been: seconds of running, and how often what the last one took."""
+_AGAIN = 0.002, 2
+"""The same in replay: who goes back once will go back again."""
 _CHUNK = 16 << 10  # bytes of RAM that are kept, or shared with the checkpoint before, as one
 _LIMIT = 256
 _NEAR = 32  # checkpoints on either side of a new one that stay when the others are thinned out
@@ -34,31 +39,43 @@ class History:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._checkpoints: list[Checkpoint] = []
-        self._instructions = 0
-        self._work = 0
-        """What `Machine.instructions` and `Machine.work` were at the checkpoint that replay would start from."""
+        self._furthest = START
+        self._spent = 0.0
+        """Seconds of running since the checkpoint that replay would start from."""
+        self._mark = perf_counter()
+        self._cost = 0.0
+        """Seconds that the last checkpoint took."""
+
+    def resume(self) -> None:
+        """The machine is about to move: the time that a person took to think does not count."""
+        self._mark = perf_counter()
 
     def offer(self, moment: Moment) -> None:
         """The machine is between two procedures at `moment`: take a checkpoint if the last one is far enough behind."""
-        machine = self._machine
-        if moment.instruction - self._instructions + (machine.work - self._work) * _WORK_COST >= _SPACING:
+        now = perf_counter()
+        self._spent += now - self._mark
+        self._mark = now
+        least, times = _AGAIN if moment < self._furthest else _ONWARD
+        self._furthest = max(self._furthest, moment)
+        if self._spent >= max(least, times * self._cost):
             self.take(moment)
 
     def due(self, instruction: int) -> int:
         """The instruction count behind `instruction`, where the machine is, at which a checkpoint should be offered."""
-        cost = instruction - self._instructions + (self._machine.work - self._work) * _WORK_COST
-        return instruction + max(1, _SPACING - cost)
+        return instruction + (_SLICE if instruction >= self._furthest.instruction else _SLICE // 8)
 
     def take(self, moment: Moment) -> None:
         """Take a checkpoint now, unless one stands here."""
         place = self._place(moment)
         before = self._checkpoints[place] if place >= 0 else None
         if before is None or before.moment != moment:
+            begun = perf_counter()
             chunks = _changed(self._machine.memory, before.chunks if before else ())
             self._checkpoints.insert(place + 1, Checkpoint(moment, self._machine.snapshot(), chunks))
             if len(self._checkpoints) > _LIMIT:
                 self._thin_out(place + 1)
-        self._start_from(moment)
+            self._cost = perf_counter() - begun
+        self._start_from()
 
     def rewind(self, moment: Moment) -> Moment:
         """Put the machine back to the last checkpoint at or before `moment`; returns where that is."""
@@ -70,7 +87,7 @@ class History:
             if not chunk.startswith(view[start : start + len(chunk)]):
                 view[start : start + len(chunk)] = chunk
         self._machine.restore(found.state)
-        self._start_from(found.moment)
+        self._start_from()
         return found.moment
 
     def nearest(self, moment: Moment) -> Moment:
@@ -80,14 +97,15 @@ class History:
     def forget_from(self, moment: Moment) -> None:
         """Drop the checkpoints at `moment` and later: the run takes another way from there."""
         self._checkpoints = [checkpoint for checkpoint in self._checkpoints if checkpoint.moment < moment]
+        self._furthest = moment
 
     def _place(self, moment: Moment) -> int:
         """Where the last checkpoint at or before `moment` stands; -1: there is none."""
         return bisect.bisect_right(self._checkpoints, moment, key=_moment_of) - 1
 
-    def _start_from(self, moment: Moment) -> None:
-        self._instructions = moment.instruction
-        self._work = self._machine.work
+    def _start_from(self) -> None:
+        self._spent = 0.0
+        self._mark = perf_counter()
 
     def _thin_out(self, place: int) -> None:
         """Drop every second one of those that are not near `place`, where the machine is."""

@@ -99,6 +99,12 @@ class Recording:
         ]
         return min((count for count in counts if count > after.instruction), default=None)
 
+    def has_inputs_from(self, moment: Moment) -> bool:
+        """Whether an input may come behind `moment` and before the next instruction: recorded, or still to be given."""
+        place = bisect.bisect_right(self.inputs, moment, key=_moment_of)
+        following = self.inputs[place].moment.instruction if place < len(self.inputs) else None
+        return bool(self.pending) or following == moment.instruction
+
     def inputs_at(self, moment: Moment) -> list[Input]:
         """The inputs applied at `moment`, in order."""
         first = bisect.bisect_left(self.inputs, moment, key=_moment_of)

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import Enum
 
+from idtviz.debugger.arriving import Setup
+from idtviz.debugger.breakpoints import Breakpoint
 from idtviz.debugger.inputs import Input, Recorded
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import parse
 from idtviz.debugger.procedures import ProcedureView, suppose
-from idtviz.debugger.stops import Reason, Stop
-from idtviz.debugger.travel import Interrupted, Progress, Setup, Traveller, end_of
+from idtviz.debugger.running import Progress
+from idtviz.debugger.stops import Interrupted, Reason, Stop, end_of
+from idtviz.debugger.travel import Traveller
 from idtviz.debugger.view import View, look
 from idtviz.machine.delivery.delivery import Delivery
 from idtviz.machine.delivery.event import Event
@@ -138,6 +141,10 @@ class Session(Traveller):
             return self._command(lambda: self._run_to(until, limit), Reason.MOMENT)
         return self._command(lambda: self._run(stop_when or _never, limit=limit), Reason.MOMENT)
 
+    def run_until(self, item: Breakpoint) -> Stop:
+        """On to a breakpoint that is set for this run alone, or to any other."""
+        return self._command(lambda: self._run(_never, also=(item,)), Reason.MOMENT)
+
     def pause(self) -> None:
         """End the run that is going on in another thread at its next opportunity."""
         self._pause.set()
@@ -200,6 +207,7 @@ class Session(Traveller):
             raise SessionError("the machine is running: pause it first")
         self.phase = Phase.RUNNING
         self._view = None
+        self._history.resume()
         machine = self.machine
         try:
             move()
@@ -212,11 +220,11 @@ class Session(Traveller):
             self.stop = Stop(Reason.UNSUPPORTED, str(error))
         finally:
             self.phase = Phase.STOPPED
-            if machine.halted or machine.shut_down:
-                self._noteend_of()
+            if machine.halted or machine.shut_down or machine.off:
+                self._note_end()
         return self.stop
 
-    def _noteend_of(self) -> None:
+    def _note_end(self) -> None:
         if not self.machine.stuck:
             return
         self.phase = Phase.ENDED

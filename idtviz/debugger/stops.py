@@ -1,11 +1,11 @@
-"""Why the session stopped, and what it is asked to stop at."""
+"""Why the session stopped."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-from idtviz.machine.delivery.event import Event
+from idtviz.machine.pc import Machine
 
 
 class Reason(Enum):
@@ -32,38 +32,17 @@ class Stop:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AddressBreakpoint:
-    """Stop in front of the instruction at `address`."""
+class Interrupted(Exception):  # noqa: N818 -- control flow within a run, not an error
+    """A move ends before its goal."""
 
-    address: int
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
+    def __init__(self, stop: Stop) -> None:
+        self.stop = stop
 
 
-@dataclass(frozen=True, slots=True)
-class EventBreakpoint:
-    """Stop when an event of this vector, or of this interrupt line, is about to be delivered.
-
-    `error_mask`: only with one of these bits set in the error code.
-    """
-
-    name: str
-    vector: int | None = None
-    irq: int | None = None
-    error_mask: int | None = None
-
-    def matches(self, event: Event) -> bool:
-        if self.irq is not None:
-            return event.irq == self.irq
-        if event.vector != self.vector:
-            return False
-        return self.error_mask is None or bool((event.error_code or 0) & self.error_mask)
-
-    def __str__(self) -> str:
-        return self.name if self.error_mask is None else f"{self.name} if error & {self.error_mask:#x}"
-
-
-Breakpoint = AddressBreakpoint | EventBreakpoint
+def end_of(machine: Machine) -> Stop:
+    """The machine's own end."""
+    if machine.shut_down:
+        return Stop(Reason.SHUTDOWN, "the processor has shut down: a fault came while #DF was being delivered")
+    if machine.off:
+        return Stop(Reason.HALTED, machine.off)
+    return Stop(Reason.HALTED, "HLT, and nothing is left that could wake the processor")

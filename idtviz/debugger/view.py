@@ -24,9 +24,13 @@ from idtviz.debugger.tables import (
     other_tss_view,
     tss_view,
 )
+from idtviz.machine.chips.ata_state import AtaState
+from idtviz.machine.chips.ioapic_state import IoApicState
 from idtviz.machine.chips.keyboard import KeyboardState
+from idtviz.machine.chips.lapic_state import LapicState
 from idtviz.machine.chips.pic import PicPairState
 from idtviz.machine.chips.pit import PitState
+from idtviz.machine.chips.rtc import RtcState
 from idtviz.machine.chips.text_screen import Screen
 from idtviz.machine.chips.uart import UartState
 from idtviz.machine.chips.vga import TEXT_MEMORY, TEXT_MEMORY_SIZE, VgaState
@@ -62,9 +66,16 @@ class View:
     procedure: ProcedureView | None
     """The delivery or return that is under way, has just ended, or comes next."""
     pic: PicPairState
+    lapic: LapicState | None
+    ioapic: IoApicState | None
+    """None on a machine that has the 8259 pair alone."""
     pit: PitState
     keyboard: KeyboardState
     com1: UartState
+    rtc: RtcState
+    disks: tuple[AtaState, AtaState]
+    """The primary and the secondary channel."""
+    a20: bool
     vga: VgaState
     screen: Screen
     paging: tuple[Walk, ...]
@@ -125,9 +136,14 @@ def look(machine: Machine, symbols: Symbols, moment: Moment, recording: Recordin
         code=code,
         procedure=procedure,
         pic=board.pic.state,
+        lapic=None if board.lapic is None else board.lapic.state,
+        ioapic=None if board.ioapic is None else board.ioapic.state,
         pit=board.pit.state,
         keyboard=board.keyboard.state,
         com1=board.com1.state,
+        rtc=board.rtc.state,
+        disks=(board.ata.state, board.ata_secondary.state),
+        a20=board.a20,
         vga=board.vga.state,
         screen=board.vga.screen(text),
         paging=_walks(memory, registers, code, stack),

@@ -158,7 +158,12 @@ class Board:
 
     def deadline(self) -> int:
         """The tick at which the first chip wants attention."""
-        return min((due for chip in self._timed if (due := chip.deadline()) is not None), default=NEVER)
+        first = NEVER
+        for chip in self._timed:
+            due = chip.deadline()
+            if due is not None and due < first:
+                first = due
+        return first
 
     def advance(self, now: int) -> None:
         """Let every chip whose deadline has come catch up."""

@@ -85,8 +85,8 @@ class Bus:
 
     def _before(self) -> None:
         """The clock shows the instruction that makes the access, in the middle of a run too."""
-        self._clock.instructions = self.now
-        if self.now > self._slice_start:
+        self._clock.instructions = now = self.now
+        if now > self._slice_start:
             self.on_instruction()
 
     def _after(self, stop: Callable[[], None]) -> None:

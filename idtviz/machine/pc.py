@@ -228,6 +228,10 @@ class Machine:
         self._schedule.refresh()
         return taken
 
+    def chips_touched(self) -> None:
+        """Someone has changed a chip's state, and not through a port: ask all of them for their deadlines again."""
+        self._schedule.refresh()
+
     # State as a whole
 
     def snapshot(self) -> MachineState:

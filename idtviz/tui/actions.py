@@ -27,12 +27,24 @@ ACTIONS: tuple[Action, ...] = (
     Action("micro_back", "M", "check back", "One check back"),
     Action("back_over", "N", "over, back", "Back over the interrupt that has just returned"),
     Action("run_back", "C", "run back", "Back to the last breakpoint, or to the start"),
-    Action("breakpoint", "b", "break", "Breakpoint at the cursor: an address, or a vector of the IDT", footer=True),
+    Action(
+        "breakpoint",
+        "b",
+        "break",
+        "Breakpoint at the cursor: instruction, vector, or write to the row's bytes",
+        footer=True,
+    ),
+    Action("breakpoints", "B", "breakpoints", "All breakpoints: number, on or off, how often each has stopped a run"),
     Action("run_to_cursor", "t", "to cursor", "Run to the instruction under the cursor"),
     Action(
         "goto", "slash", "go", "Go to a moment, event, symbol or address: 812, #PF+3, irq1, kernel_ready", footer=True
     ),
-    Action("command", "colon", "command", "A command line, with completion"),
+    Action(
+        "command",
+        "colon",
+        "command",
+        "A command line, completed by →: break #PF, until interrupt, delete 2",
+    ),
     Action("type_keys", "k", "keys", "Type on the guest's keyboard", footer=True),
     Action("raise_irq", "i", "irq", "Raise an interrupt line, or an NMI"),
     Action("suppose", "v", "what if", "What would happen if a vector came now"),
@@ -72,7 +84,8 @@ PANEL_HELP = {
         "Memory around the top of the stack, high addresses first, in words as wide as the present code pushes them. "
         "Where the base of SS is not 0 the offset stands in front of the linear address: 0ffa = 20ffa. Words of "
         "interrupt frames carry their names as long as the handler lives; a word that the handler has overwritten "
-        "says what it was. Words that a delivery is about to push are dim and in brackets."
+        "says what it was. Words that a delivery is about to push are dim and in brackets. b stops a run behind the "
+        "next write to the word, by an instruction or by a push."
     ),
     "idt": (
         "The gates in use: vector, name, kind, DPL, IST (long mode), present, selector:offset, handler. In real mode "
@@ -81,13 +94,14 @@ PANEL_HELP = {
     ),
     "gdt": (
         "The descriptors, those of an LDT below. P present, L 64-bit, D 32-bit code, B 32-bit stack, W writable, "
-        "C conforming, E expand-down, A accessed; ← who uses it. Enter shows one bit by bit. ▶ is the one that the "
-        "last step read."
+        "C conforming, E expand-down, A accessed; ← who uses it. Enter shows one bit by bit; b stops a run behind the "
+        "next write to it. ▶ is the one that the last step read."
     ),
     "tss": (
         "The stacks that deliveries switch to. Long mode: RSP0-2 for changes of ring, IST1-7 for gates that ask for "
         "one. Protected mode: SS0:ESP0 to SS2:ESP2, the link to the task that was interrupted, and the registers "
-        "that the task was left with. While tasks are switched the other task's TSS is shown too."
+        "that the task was left with. While tasks are switched the other task's TSS is shown too. b stops a run "
+        "behind the next write to the TSS."
     ),
     "pic": (
         "The two 8259s: requests (IRR), masks (IMR), in service (ISR), and why a waiting request is not delivered."

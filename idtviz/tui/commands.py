@@ -6,21 +6,20 @@ import re
 from collections.abc import Callable
 
 from idtviz.debugger.inputs import Input, Irq, Keys, Nmi
-from idtviz.debugger.places import PlaceError, PlaceKind, parse
+from idtviz.debugger.places import PlaceError, parse
 from idtviz.debugger.session import Session
-from idtviz.debugger.stops import AddressBreakpoint, Breakpoint, EventBreakpoint
 from idtviz.machine.chips import scancodes
-from idtviz.x86 import vectors
+from idtviz.tui import breakpoint_commands
+from idtviz.tui.problem import CommandError
 
-WORDS = ("step", "check", "over", "finish", "run", "back", "goto", "break", "delete", "keys", "irq", "nmi", "quit")
+WORDS = (
+    *("step", "check", "over", "finish", "run", "until", "back", "goto"),
+    *("break", "breakpoints", "delete", "on", "off", "keys", "irq", "nmi", "quit"),
+)
 """What a command line may begin with."""
 
-
-class CommandError(Exception):
-    """A command line that means nothing; the message says what would."""
-
-
 Move = Callable[[], object]
+"""What a command does. A text that it returns is for the status line, a panel for a sheet."""
 
 
 def interpret(text: str, session: Session) -> Move:
@@ -38,15 +37,18 @@ def interpret(text: str, session: Session) -> Move:
     if word == "finish":
         return session.finish
     if word == "run":
+        if rest:
+            _place(rest, session)
         return lambda: session.run(rest) if rest else session.run()
+    if word == "until":
+        item = breakpoint_commands.parsed(rest, session)
+        return lambda: session.run_until(item)
     if word in ("goto", "g"):
         _place(rest, session)
         return lambda: session.seek(rest)
-    if word == "break":
-        item = breakpoint_of(rest, session)
-        return lambda: toggle(session, item)
-    if word == "delete":
-        return session.breakpoints.clear
+    found = breakpoint_commands.command(word, rest, session)
+    if found is not None:
+        return found
     given = _input(word, rest)
     return lambda: session.give(given)
 
@@ -84,34 +86,3 @@ def _place(text: str, session: Session) -> None:
         parse(text, session.symbols)
     except PlaceError as error:
         raise CommandError(str(error)) from error
-
-
-def breakpoint_of(text: str, session: Session) -> Breakpoint:
-    """`kernel_ready`, `0x100088`, `#PF`, `irq1`, `#PF if error & 4`. Raises CommandError."""
-    what, _, condition = text.partition(" if ")
-    mask = None
-    if condition:
-        match = re.fullmatch(r"\s*error\s*&\s*(0x[0-9a-fA-F]+|\d+)\s*", condition)
-        if match is None:
-            raise CommandError("a condition reads: if error & 4")
-        mask = int(match[1], 0)
-    try:
-        place = parse(what, session.symbols)
-    except PlaceError as error:
-        raise CommandError(str(error)) from error
-    if place.kind is PlaceKind.VECTOR:
-        return EventBreakpoint(vectors.VECTORS[place.value].mnemonic, vector=place.value, error_mask=mask)
-    if place.kind is PlaceKind.IRQ:
-        return EventBreakpoint(f"IRQ{place.value}", irq=place.value)
-    if place.kind is PlaceKind.ADDRESS:
-        return AddressBreakpoint(place.value, session.symbols.name(place.value) or f"{place.value:#x}")
-    raise CommandError(f"{text!r} is no place for a breakpoint: a symbol, an address, a vector such as #PF, or irqN")
-
-
-def toggle(session: Session, item: Breakpoint) -> bool:
-    """Set the breakpoint, or take it away if it is set; returns whether it is set now."""
-    if item in session.breakpoints:
-        session.breakpoints.remove(item)
-        return False
-    session.breakpoints.append(item)
-    return True

@@ -9,9 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Input
 
 from idtviz.debugger.inputs import Keys
 from idtviz.debugger.moment import Moment
@@ -20,12 +18,14 @@ from idtviz.debugger.session import Phase, SessionError
 from idtviz.lab.session import LabSession
 from idtviz.machine.chips import scancodes
 from idtviz.tui.actions import ACTIONS, PANEL_HELP, PANELS
-from idtviz.tui.commands import CommandError, interpret
+from idtviz.tui.commands import interpret
 from idtviz.tui.cursor import sheet_of, toggle_breakpoint
 from idtviz.tui.dialogs import Sheet, paragraphs
 from idtviz.tui.panel import RowsPanel
 from idtviz.tui.picture import Picture
-from idtviz.tui.questions import QUESTIONS, Question
+from idtviz.tui.problem import CommandError
+from idtviz.tui.prompt import Prompt
+from idtviz.tui.questions import Question
 from idtviz.view import status
 from idtviz.view.row import Panel
 from idtviz.x86.vectors import by_name
@@ -35,7 +35,7 @@ WIDE = (150, 40)
 _PLAY_SECONDS = 0.25
 
 
-class DebuggerScreen(Screen[None]):
+class DebuggerScreen(Prompt):
     """One session on the screen."""
 
     BINDINGS = [
@@ -48,16 +48,15 @@ class DebuggerScreen(Screen[None]):
     class Finished(Message):
         """A move in the worker has come to its end."""
 
-        def __init__(self, error: str | None) -> None:
+        def __init__(self, answer: object) -> None:
             super().__init__()
-            self.error = error
+            self.answer = answer
 
     def __init__(self, session: LabSession) -> None:
-        super().__init__()
+        super().__init__(session.symbols)
         self.session = session
         self.picture = Picture(session, session.view)
         self._supposed_vector: int | None = None
-        self._question: Question | None = None
         self._playing: Timer | None = None
         self._watching: Timer | None = None
         self._arranged: tuple[bool, str] | None = None
@@ -82,7 +81,7 @@ class DebuggerScreen(Screen[None]):
             yield RowsPanel("timeline")
             yield RowsPanel("events", "0")
         yield RowsPanel("story")
-        yield Input(id="line")
+        yield self.line()
         yield RowsPanel("foot")
 
     def on_mount(self) -> None:
@@ -136,42 +135,36 @@ class DebuggerScreen(Screen[None]):
             return
         self.picture.message = ""
         if long:
+            self.picture.rate.start()
             self._watching = self.set_interval(0.1, self._look_in)
             self._run(move)
             return
-        error = None
-        try:
-            move()
-        except (SessionError, CommandError) as problem:
-            error = str(problem)
-        self._arrived(error)
+        self._arrived(_answer(move))
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _run(self, move: Callable[[], object]) -> None:
-        error = None
-        try:
-            move()
-        except (SessionError, CommandError) as problem:
-            error = str(problem)
-        self.post_message(self.Finished(error))
+        self.post_message(self.Finished(_answer(move)))
 
     def on_debugger_screen_finished(self, message: Finished) -> None:
         """The worker is done."""
         if self._watching is not None:
             self._watching.stop()
             self._watching = None
-        self._arrived(message.error)
+        self._arrived(message.answer)
 
     def _look_in(self) -> None:
         """While the worker runs only the status line moves."""
         head = self.query_one("#head", RowsPanel)
         head.show(self.picture.rows("head", head.columns))
 
-    def _arrived(self, error: str | None) -> None:
+    def _arrived(self, answer: object) -> None:
+        """A move has ended; `answer` is what it has to say for itself, if that is a text or a sheet."""
         waits = "The guest waits in HLT. k types on its keyboard, i raises an interrupt, c goes on to the next tick."
         idle = waits if self.session.idle and self.session.phase is Phase.STOPPED else ""
-        self.picture.message = error or self.session.stop.text or idle
+        self.picture.message = answer if isinstance(answer, str) else self.session.stop.text or idle
         self.look_again()
+        if isinstance(answer, Panel):
+            self.app.push_screen(Sheet(answer))
 
     def look_again(self) -> None:
         """The session has moved: draw where it is now, and mark what differs from what was drawn before."""
@@ -208,8 +201,7 @@ class DebuggerScreen(Screen[None]):
         self._move(self.session.run_back, long=True)
 
     def action_pause(self) -> None:
-        if self._question is not None:
-            self._close_line()
+        self.close_line()
         self._stop_playing()
         self.session.pause()
 
@@ -241,6 +233,9 @@ class DebuggerScreen(Screen[None]):
         self.picture.message = toggle_breakpoint(self.session, panel.id, None if found is None else found.key)
         self.draw()
 
+    def action_breakpoints(self) -> None:
+        self._submit("breakpoints")
+
     def action_run_to_cursor(self) -> None:
         panel = self._focused()
         found = panel.row if panel is not None and panel.id == "code" else None
@@ -248,7 +243,7 @@ class DebuggerScreen(Screen[None]):
             self.picture.message = "Put the cursor on an instruction in the code panel first."
             self.draw()
             return
-        address = found.key
+        address = self.session.view.code.linear(found.key)
         self._move(lambda: self.session.run(f"{address:#x}"), long=True)
 
     def on_rows_panel_chosen(self, message: RowsPanel.Chosen) -> None:
@@ -313,27 +308,7 @@ class DebuggerScreen(Screen[None]):
         rows = [*paragraphs(name.capitalize(), PANEL_HELP[name], width), *status.keys(ACTIONS)]
         self.app.push_screen(Sheet(Panel("Help", tuple(rows))))
 
-    # The input line
-
-    def _ask(self, what: str) -> None:
-        self._question = QUESTIONS[what]
-        line = self.query_one("#line", Input)
-        line.value = ""
-        line.border_title = self._question.prompt
-        line.display = True
-        line.focus()
-
-    def action_command(self) -> None:
-        self._ask("command")
-
-    def action_goto(self) -> None:
-        self._ask("goto")
-
-    def action_type_keys(self) -> None:
-        self._ask("type_keys")
-
-    def action_raise_irq(self) -> None:
-        self._ask("raise_irq")
+    # What is asked on the input line
 
     def action_suppose(self) -> None:
         panel = self._focused()
@@ -341,7 +316,7 @@ class DebuggerScreen(Screen[None]):
         if found is not None and found.key is not None:
             self._look_ahead(found.key)
         else:
-            self._ask("suppose")
+            self.ask("suppose")
 
     def _look_ahead(self, vector: int) -> None:
         self._supposed_vector = vector
@@ -351,25 +326,16 @@ class DebuggerScreen(Screen[None]):
         )
         self.draw()
 
-    def _close_line(self) -> None:
-        self._question = None
-        self.query_one("#line", Input).display = False
-        self.set_focus(None)
-
-    def on_input_submitted(self, message: Input.Submitted) -> None:
+    def answered(self, question: Question, text: str) -> None:
         """A line was entered."""
-        asked, text = self._question, message.value
-        self._close_line()
-        if asked is None or not text.strip():
-            return
-        if asked.prefix == "suppose ":
+        if question.prefix == "suppose ":
             self._submit_vector(text)
-        elif asked.prefix == "keys ":
+        elif question.prefix == "keys ":
             self._submit_keys(text)
-        elif text.strip() in ("quit", "q") and not asked.prefix:
+        elif text.strip() in ("quit", "q") and not question.prefix:
             self.app.exit()
         else:
-            self._submit(asked.prefix + text)
+            self._submit(question.prefix + text)
 
     def _submit(self, text: str) -> None:
         try:
@@ -396,3 +362,11 @@ class DebuggerScreen(Screen[None]):
             self.draw()
             return
         self._move(lambda: self.session.give(Keys(keys)))
+
+
+def _answer(move: Callable[[], object]) -> object:
+    """Make a move: what it returns, or why it could not be made."""
+    try:
+        return move()
+    except (SessionError, CommandError) as problem:
+        return str(problem)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from idtviz.debugger.breakpoints import AddressBreakpoint
 from idtviz.debugger.procedures import ProcedureView
 from idtviz.debugger.session import Phase
-from idtviz.debugger.stops import AddressBreakpoint, Reason
+from idtviz.debugger.stops import Reason
 from idtviz.debugger.view import View
 from idtviz.lab.narration import narration
 from idtviz.lab.session import LabSession
 from idtviz.tui.actions import ACTIONS, PANELS, TABS
 from idtviz.tui.dialogs import paragraphs
+from idtviz.tui.rate import Rate
 from idtviz.view import code, controllers, delivery, display, events, gdt, idt, registers, stack, status, timeline, tss
 from idtviz.view.row import Panel, Role, Rows
+from idtviz.x86.addresses import MASK64
 
 _QUIET = (Reason.STEP, Reason.MOMENT, Reason.START)
 
@@ -33,6 +36,7 @@ class Picture:
     tab: str = "code"
     """The panel that is shown where there is no room for all."""
     wide: bool = True
+    rate: Rate = field(default_factory=Rate)
 
     def rows(self, name: str, width: int) -> Panel:
         """The content of the panel called `name`."""
@@ -42,7 +46,9 @@ class Picture:
         """What the session is doing, or why it stopped."""
         session = self.session
         if session.phase is Phase.RUNNING:
-            return f"running · {session.progress.moment.instruction:,} instructions · Esc stops"
+            progress = session.progress
+            instructions, seconds = progress.moment.instruction, progress.ticks / self.view.hertz
+            return status.running(instructions, seconds, self.rate.look(instructions))
         if session.stop.reason in _QUIET:
             return "stopped" if session.phase is Phase.STOPPED else "ended"
         return str(session.stop.reason.value)
@@ -78,7 +84,13 @@ def _story(picture: Picture, width: int) -> Panel:
 
 
 def _code(picture: Picture, width: int) -> Panel:
-    stops = {item.address for item in picture.session.breakpoints if isinstance(item, AddressBreakpoint)}
+    found = picture.view.code
+    stops = {
+        (address - found.linear(0)) & MASK64
+        for item in picture.session.breakpoints.enabled
+        if isinstance(item, AddressBreakpoint)
+        for address in item.addresses
+    }
     return code.panel(picture.view, picture.before, width, picture.session.source, stops)
 
 

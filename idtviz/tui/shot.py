@@ -6,6 +6,7 @@ import asyncio
 import re
 
 from idtviz.debugger.moment import Moment
+from idtviz.lab.preparation import Prepared
 from idtviz.lab.session import LabSession
 from idtviz.tui.app import IdtvizApp
 from idtviz.tui.debugger import DebuggerScreen
@@ -14,9 +15,9 @@ _REMOTE_FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 _UNIQUE = re.compile(r"terminal-\d+")
 
 
-def shoot(path: str, at: str, size: tuple[int, int]) -> str:
-    """SVG text of the screen, `size` (columns, rows), with the session of `path` at the place `at`."""
-    session = LabSession.open(path)
+def shoot(prepared: Prepared, at: str, size: tuple[int, int]) -> str:
+    """SVG text of the screen, `size` (columns, rows), with the session of `prepared` at the place `at`."""
+    session = LabSession(prepared)
     session.seek(at)
     return asyncio.run(_draw(session, size))
 

@@ -7,7 +7,8 @@ from idtviz.debugger.view import View
 from idtviz.machine.delivery.event import Event, Source
 from idtviz.machine.delivery.procedure import Step
 from idtviz.view import pointers
-from idtviz.view.places import far, frame_mode, name_at
+from idtviz.view.layout import printable
+from idtviz.view.places import far, frame_mode, linear, name_at
 from idtviz.view.row import Panel, Role, Row, Rows, Span, row
 from idtviz.x86 import error_codes
 from idtviz.x86.flags import NT
@@ -62,7 +63,7 @@ def _procedure(view: View, found: ProcedureView, width: int) -> Rows:
     count = f"check {found.performed} of {len(found.steps)}" if found.stage is Stage.UNDER_WAY else stage
     rows = [_spread([Span(headline(found), Role.TITLE)], [Span(count, Role.LABEL)], width)]
     if found.event is not None:
-        rows += _event(found, found.event)
+        rows += _event(view, found, found.event)
         rows += [Row(), *pointers.way_in(view, found)]
     elif found.is_return:
         rows += [Row(), *pointers.way_back(view, found)]
@@ -88,25 +89,30 @@ def _shutdown(found: ProcedureView, width: int) -> Rows:
     return tuple(rows)
 
 
-def _event(found: ProcedureView, event: Event) -> list[Row]:
+def _event(view: View, found: ProcedureView, event: Event) -> list[Row]:
     vector = VECTORS[event.vector]
     saves = _saves(found, event)
+    place = linear(view, found.before.mode, found.before.cs.selector, event.rip)
+    name = printable(view.name(place) or "")
+    at = (f"  {name}" if name else "", Role.SYMBOL)
     rows = []
     rows += [
         row(("because     ", Role.LABEL), (f"{link.name} met {link.fault} at “{link.step}”", Role.BAD))
         for link in found.chain
     ]
     if event.source is Source.EXCEPTION:
-        rows.append(row((f"vector {event.vector} · {vector.kind.value} · {saves}", Role.DIM)))
+        rows.append(row((f"vector {event.vector} · {vector.kind.value} · {saves}", Role.DIM), at))
     else:
         kind = {Source.SOFTWARE: "software", Source.EXTERNAL: "external", Source.NMI: "non-maskable"}[event.source]
         code = "" if event.real else " · no error code"
-        rows.append(row((f"vector {event.vector:#x} · {kind}{code} · {saves}", Role.DIM)))
+        rows.append(row((f"vector {event.vector:#x} · {kind}{code} · {saves}", Role.DIM), at))
     if event.error_code is not None:
         text = error_codes.describe(event.vector, event.error_code)
         rows.append(row(("error code  ", Role.LABEL), (f"{event.error_code:#x}", Role.VALUE), f" = {text}"))
     if event.cr2 is not None:
-        rows.append(row(("CR2         ", Role.LABEL), (f"{event.cr2:#x}", Role.VALUE)))
+        name = printable(view.name(event.cr2) or "")
+        address = (f"{event.cr2:#x}", Role.VALUE)
+        rows.append(row(("CR2         ", Role.LABEL), address, (f"  {name}" if name else "", Role.SYMBOL)))
     return rows
 
 

@@ -18,6 +18,7 @@ from idtviz.machine.events import (
     Noted,
     Returned,
     ShutDown,
+    SwitchedOff,
 )
 from idtviz.view.layout import line, printable
 from idtviz.view.places import name_at
@@ -110,6 +111,8 @@ def glyph(event: Happened) -> str:
             return "h"
         case ShutDown():
             return "✗"
+        case SwitchedOff():
+            return "h"
         case _:
             return "·"
 
@@ -136,13 +139,15 @@ def _text(view: View, events: Sequence[Happened], event: Happened) -> tuple[str,
             return f"return → {_place(view, to)}{ring}", Role.TEXT
         case LineChanged(line=number, level=level):
             return f"IRQ{number} {'rises' if level else 'falls'}", Role.TEXT
-        case EndOfInterrupt(controller=controller, irq=irq):
-            return f"EOI {controller} " + ("nothing was in service" if irq is None else f"IRQ{irq}"), Role.TEXT
+        case EndOfInterrupt(controller=controller, ended=ended):
+            return f"EOI {controller} {ended}", Role.TEXT
         case Halted():
             return "halt", Role.TEXT
         case ShutDown(cause=cause):
             names = [_delivery_name(events, index) for index in cause]
             return f"✗ shutdown: {' → '.join(names)}", Role.BAD
+        case SwitchedOff(how=how):
+            return how, Role.BAD
         case Noted(text=text):
             return printable(text), Role.WARNING
         case _:

@@ -7,6 +7,7 @@ from idtviz.debugger.tables import handler_address
 from idtviz.debugger.view import View
 from idtviz.machine.chips.pic import irq_of_vector
 from idtviz.machine.delivery.delivery import Gate
+from idtviz.view import apic
 from idtviz.view.layout import Line, line, printable, raw_bytes, sentence, structure, table, touched
 from idtviz.view.row import Panel, Role, Rows, Span
 from idtviz.x86.gates import Gate32, Gate64, IvtEntry
@@ -71,10 +72,10 @@ def detail_in(view: View, vector: int, width: int) -> Panel:
     if missing:
         return Panel(title, missing)
     rows = [line(width, Span(_kind_of_vector(view, vector), Role.LABEL))]
-    irq = irq_of_vector(view.pic, vector)
-    if irq is not None:
+    sender = _sender(view, vector)
+    if sender is not None:
         clash = vector < 32 and (view.mode != "real" or vector in _IN_REAL_MODE)
-        rows.append(line(width, Span(f"the PIC sends IRQ{irq} here", Role.WARNING if clash else Role.TEXT)))
+        rows.append(line(width, Span(f"{sender[0]} sends {sender[1]} here", Role.WARNING if clash else Role.TEXT)))
     if vector >= len(idt.gates):
         first, last = vector * idt.entry_size, (vector + 1) * idt.entry_size - 1
         text = f"The entry would lie at offsets {first:#x} to {last:#x}, beyond the limit {idt.limit:#x}."
@@ -90,15 +91,24 @@ def detail_in(view: View, vector: int, width: int) -> Panel:
 
 
 def name_of_vector(view: View, vector: int) -> str:
-    """`#PF`; `IRQ1` where the PICs are programmed to send it there; `INT 0x80`."""
+    """`#PF`; `IRQ1` or `APIC timer` where a controller is programmed to send it there; `INT 0x80`."""
     real = view.mode == "real"
     if vector >= 32 or real:
-        irq = irq_of_vector(view.pic, vector)
-        if irq is not None:
-            return f"IRQ{irq}"
+        sender = _sender(view, vector)
+        if sender is not None:
+            return sender[1]
     if real and vector not in _IN_REAL_MODE:
         return f"INT {vector:#x}"
     return VECTORS[vector].mnemonic
+
+
+def _sender(view: View, vector: int) -> tuple[str, str] | None:
+    """The interrupt controller that is programmed to send something to this vector, and what."""
+    name = apic.name_of_vector(view, vector)
+    if name is not None:
+        return "the APIC", name
+    irq = irq_of_vector(view.pic, vector) if view.lapic is None or view.lapic.virtual_wire else None
+    return None if irq is None else ("the PIC", f"IRQ{irq}")
 
 
 def _kind_of_vector(view: View, vector: int) -> str:

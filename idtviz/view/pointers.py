@@ -7,6 +7,7 @@ from idtviz.debugger.view import View
 from idtviz.machine.delivery.delivery import Gate
 from idtviz.machine.delivery.stack import Stack, stack_of
 from idtviz.machine.registers import Registers
+from idtviz.view.layout import printable
 from idtviz.view.places import far, linear
 from idtviz.view.row import Role, Row, Span, row
 from idtviz.x86.control import EFER_LMA
@@ -128,7 +129,7 @@ def _offset(view: View, found: ProcedureView, gate: Gate) -> Row:
     look, descriptor = _look(found, "handler"), found.descriptor
     base = descriptor.base if isinstance(gate, Gate32) and descriptor is not None else 0
     address = base + gate.offset
-    name = view.name(address)
+    name = printable(view.name(address) or "")
     return row(
         (" offset   ", Role.LABEL),
         (f"{gate.offset:#x}", look),
@@ -199,8 +200,7 @@ def _task(view: View, found: ProcedureView) -> list[Row]:
 
 
 def _goes(view: View, label: str, mode: str, cs: int, rip: int, ring: int, to: int, *, look: Role = Role.VALUE) -> Row:
-    address = linear(view, mode, cs, rip)
-    name = view.name(address)
+    name = printable(view.name(linear(view, mode, cs, rip)) or "")
     text = f"{cs:#x}:{rip:#x}" if mode == "long" else far(mode, cs, rip)
     return row(
         (label, Role.LABEL),
@@ -240,7 +240,7 @@ def _where(address: int | None) -> tuple[str, Role]:
 
 
 def _symbol(view: View, address: int) -> Span:
-    name = view.name(address)
+    name = printable(view.name(address) or "")
     return Span(f"  {name}" if name else "", Role.SYMBOL)
 
 

@@ -19,6 +19,12 @@ class Key(Protocol):
     def help(self) -> str: ...
 
 
+def running(instructions: int, seconds: float, per_second: float | None) -> str:
+    """What the head says while a run goes on: instructions completed, virtual time, and the rate in real time."""
+    rate = "" if per_second is None else f" · {per_second / 1e6:.1f} MIPS"
+    return f"running · {instructions:,} instructions{rate} · {_time(seconds)} · Esc stops"
+
+
 _NAMES = {"slash": "/", "colon": ":", "question_mark": "?", "escape": "Esc", "space": "Space", "tab": "Tab"}
 
 

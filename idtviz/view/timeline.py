@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.view import View
-from idtviz.machine.events import Delivered, Halted, Happened, Returned, ShutDown
+from idtviz.machine.events import Delivered, Halted, Happened, Returned, ShutDown, SwitchedOff
 from idtviz.view.events import glyph
 from idtviz.view.row import Panel, Role, Row, Span, row
 
@@ -56,7 +56,7 @@ def _marks(events: Sequence[Happened], width: int, last: int, column: _Column) -
     cells = ["─"] * (last + 1) + [" "] * (width - last - 1)
     rank = [-1] * width
     for event in events:
-        if not isinstance(event, Delivered | Returned | Halted | ShutDown):
+        if not isinstance(event, Delivered | Returned | Halted | ShutDown | SwitchedOff):
             continue
         sign = glyph(event)
         place = column(event.instruction)

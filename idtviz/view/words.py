@@ -58,7 +58,7 @@ def of_window(view: View, framed: Words) -> Words:
         value = stack.word(address, size)
         if value is None and address >= stack.linear:
             break
-        meaning = _code_name(view, value) if value is not None else ""
+        meaning = (_code_name(view, value) or _data_name(view, value)) if value is not None else ""
         found[address] = Word(address, size, value, meaning=meaning, dim=address < stack.linear)
         address += size
     return framed | found
@@ -73,7 +73,9 @@ def _top(view: View) -> int:
     if here in named or is_end:
         return here
     tops = [pointer for pointer in named if here < pointer < end]
-    tops += [symbol.address for symbol in view.symbols.all if not symbol.code and here < symbol.address < end]
+    data = view.symbols.next_data(here)
+    if data is not None and data < end:
+        tops.append(data)
     return min(tops, default=end)
 
 
@@ -86,6 +88,14 @@ def _code_name(view: View, value: int) -> str:
     address = view.code.linear(value)
     symbol = view.symbols.at(address) if value else None
     return printable(view.name(address) or "") if symbol is not None and symbol.code else ""
+
+
+def _data_name(view: View, value: int) -> str:
+    """The object that a word points at: exactly, or into it if the symbol table says how large it is."""
+    address = value if view.mode == "long" else view.registers.ds.base + value
+    symbol = view.symbols.at(address) if value else None
+    known = symbol is not None and not symbol.code and (symbol.size or symbol.address == address)
+    return printable(view.name(address) or "") if known else ""
 
 
 def of_frames(view: View, width: int) -> Words:
@@ -157,7 +167,9 @@ def _meaning(view: View, mode: str, cs: int, word: FrameWord, value: int, event:
             address = linear(view, mode, cs, value)
             name = printable(view.name(address) or "")
             return name or (f"= {address:x}" if address != value else "")
-        case "RSP" | "ESP" | "SP" | "parameter":
+        case "RSP" | "ESP":
+            return _data_name(view, value) if mode in ("long", "protected") else ""
+        case "SP" | "parameter":
             return ""
     return f"{value:#x}{_error(event, value)}"
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from idtviz.debugger import symbols
 from idtviz.debugger.inputs import Input, Keys, ScriptedInput
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import parse
 from idtviz.debugger.session import Phase, Session, Setup
-from idtviz.machine import boot
+from idtviz.lab.overrides import Overrides
+from idtviz.lab.preparation import prepare
 from idtviz.machine.pc import Machine
-from tests.machine.bare import EOI_AND_RETURN, HERTZ, bare, mode_of, remap, start_timer
+from tests.machine.bare import EOI_AND_RETURN, bare, remap, start_timer
 from tests.oracle.long_mode import IF, LongModeWorld
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
@@ -31,19 +32,11 @@ TYPED: Script = (("kernel_ready", Keys("hi\n")),)
 
 def kernel(name: str, script: Script | None = None) -> Session:
     """A scenario's kernel at its entry; the keyboard scenario has someone who types."""
-    raw = (SCENARIOS / f"{name}.elf").read_bytes()
-    image, names = boot.parse_elf(raw), symbols.from_elf(raw)
-
-    def build() -> Machine:
-        machine = Machine(MEMORY, HERTZ)
-        boot.load(machine, image, mode_of(name))
-        boot.enter(machine, mode_of(name), image.entry)
-        return machine
-
+    setup = prepare(SCENARIOS / f"{name}.toml", Overrides(memory=MEMORY)).setup
     if script is None:
         script = TYPED if name == "keyboard" else ()
-    inputs = tuple(ScriptedInput(parse(place, names), given) for place, given in script)
-    return Session(Setup(name, build, names, inputs))
+    inputs = tuple(ScriptedInput(parse(place, setup.symbols), given) for place, given in script)
+    return Session(replace(setup, inputs=inputs))
 
 
 def code(raw: bytes, *handlers: tuple[int, bytes], world: LongModeWorld | None = None) -> Session:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from idtviz.debugger.inputs import Irq, Keys, Nmi, Poke, Serial
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.session import Phase, Session, SessionError
-from idtviz.debugger.stops import AddressBreakpoint, EventBreakpoint, Reason
+from idtviz.debugger.stops import Reason
+from tests.debugger.breaking import set_at
 from tests.debugger.sessions import END, KERNELS, Script, kernel, ticking, walk, walked
 
 SCRIPT: Script = (
@@ -144,9 +145,11 @@ class Wanderer:
     def run_to_a_breakpoint(self) -> None:
         symbols = self.session.symbols
         name = self.random.choice([symbol.name for symbol in symbols.all if symbol.code] or ["_start"])
-        address = symbols.address_of(name)
-        event = EventBreakpoint("IRQ0", irq=0)
-        self.session.breakpoints = [event] if address is None else [event, AddressBreakpoint(address, name)]
+        others = ("iret", "port 0x20", "write 0xb8000 4000", "ring", "delivery", "any exception", "port 0x60 read")
+        self.session.breakpoints.clear()
+        set_at(self.session, "irq0", self.random.choice(others))
+        if symbols.address_of(name) is not None:
+            set_at(self.session, name)
         self.session.run(limit=self.session.machine.clock.now + 200_000)
 
     def seek(self) -> None:

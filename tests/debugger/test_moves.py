@@ -9,8 +9,9 @@ import pytest
 from idtviz.debugger.inputs import Keys
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.session import Phase, SessionError
-from idtviz.debugger.stops import AddressBreakpoint, EventBreakpoint, Reason
+from idtviz.debugger.stops import Reason
 from idtviz.machine.events import Returned
+from tests.debugger.breaking import set_at
 from tests.debugger.sessions import code, kernel, ticking
 from tests.oracle.long_mode import CODE, UNMAPPED, LongModeWorld
 
@@ -79,7 +80,7 @@ def test_a_breakpoint_at_an_address_stops_in_front_of_its_instruction_each_time(
     session = kernel("page_fault")
     address = session.symbols.address_of("page_fault_handler")
     assert address is not None
-    session.breakpoints = [AddressBreakpoint(address, "page_fault_handler")]
+    set_at(session, "page_fault_handler")
     moments = []
     while session.run().reason is Reason.BREAKPOINT:
         assert session.view.registers.rip == address
@@ -89,7 +90,7 @@ def test_a_breakpoint_at_an_address_stops_in_front_of_its_instruction_each_time(
 
 def test_a_breakpoint_on_an_event_stops_before_its_delivery_begins_each_time() -> None:
     session = kernel("page_fault")
-    session.breakpoints = [EventBreakpoint("#PF", PAGE_FAULT)]
+    set_at(session, "#PF")
     moments = []
     while session.run().reason is Reason.BREAKPOINT:
         assert session.machine.activity is None
@@ -98,9 +99,9 @@ def test_a_breakpoint_on_an_event_stops_before_its_delivery_begins_each_time() -
     assert len(moments) >= 3
 
 
-def test_an_error_mask_chooses_among_faults() -> None:
+def test_a_condition_on_the_error_code_chooses_among_faults() -> None:
     session = kernel("page_fault")
-    session.breakpoints = [EventBreakpoint("#PF", PAGE_FAULT, error_mask=1)]
+    set_at(session, "#PF if error & 1")
     session.run()
     event = session.recognised[-1][1]
     assert session.stop.reason is Reason.BREAKPOINT
@@ -113,9 +114,7 @@ def test_an_error_mask_chooses_among_faults() -> None:
 
 def test_run_back_finds_the_hits_of_a_run_in_the_other_order() -> None:
     session = kernel("page_fault")
-    address = session.symbols.address_of("page_fault_handler")
-    assert address is not None
-    session.breakpoints = [AddressBreakpoint(address, "handler"), EventBreakpoint("#PF", PAGE_FAULT)]
+    set_at(session, "page_fault_handler", "#PF")
     hits = []
     while session.run().reason is Reason.BREAKPOINT:
         hits.append((session.moment, session.digest()))

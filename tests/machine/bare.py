@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
-from idtviz.machine import boot
+from idtviz.lab.preparation import prepare
 from idtviz.machine.events import Delivered, Happened
 from idtviz.machine.pc import Machine
 from tests.oracle import ours
@@ -82,21 +81,10 @@ def start_timer(watched: Watched, reload: int) -> Watched:
     machine.board.write(0x43, 1, 0x34)
     machine.board.write(0x40, 1, reload & 0xFF)
     machine.board.write(0x40, 1, reload >> 8)
-    machine.receive_serial(b"")  # a chip was touched behind the machine's back: it asks for deadlines again
+    machine.chips_touched()
     return watched
 
 
-def mode_of(name: str) -> str:
-    """The mode in which a scenario's kernel is entered."""
-    mode: str = tomllib.loads((SCENARIOS / f"{name}.toml").read_text())["machine"].get("mode", "long")
-    return mode
-
-
 def kernel(name: str) -> Watched:
-    """One of the scenarios' kernels at its entry, with its disk."""
-    disk = SCENARIOS / f"{name}.img"
-    machine = Machine(16 << 20, HERTZ, drives={0x80: disk.read_bytes()} if disk.exists() else {})
-    image = boot.parse_elf((SCENARIOS / f"{name}.elf").read_bytes())
-    boot.load(machine, image, mode_of(name))
-    boot.enter(machine, mode_of(name), image.entry)
-    return Watched(machine)
+    """One of the scenarios' kernels at its entry, on the machine that the scenario asks for."""
+    return Watched(prepare(SCENARIOS / f"{name}.toml").setup.build())

@@ -5,8 +5,8 @@ import struct
 import pytest
 
 from idtviz.machine import boot
-from idtviz.machine.cpu import Trap, TrapKind
 from idtviz.machine.pc import Machine
+from idtviz.machine.trap import Trap, TrapKind
 
 NOP = b"\x90"
 UNMAPPED, HOLE, NO_EXECUTE, GAP = 0x4000_0000, 200 << 20, 4 << 20, 0x200000
@@ -18,7 +18,7 @@ def machine(code: bytes, at: int) -> Machine:
     made = Machine(16 << 20, 10_000_000)
     made.memory.write(at, code)
     boot.enter(made, "long", at)
-    directory = made.memory.size - boot.TABLE_BYTES + 0x2000
+    directory = made.memory.size - 0x1000  # of the page tables that `enter` has made
     pages = {GAP: 0, HOLE: 3 << 30 | 0x83, NO_EXECUTE: NO_EXECUTE | 0x83 | 1 << 63}
     for linear, entry in pages.items():
         made.memory.write(directory + 8 * (linear >> 21), struct.pack("<Q", entry))

@@ -71,7 +71,7 @@ class BootSector:
             raise ImageError(f"the machine has no drive {self.drive:#04x}")
         enter(machine, "real", BOOT_SECTOR)
         machine.board.pit.state = pit.after_bios(machine.clock.hertz)
-        machine.receive_serial(b"")  # a chip was touched behind the machine's back: it asks for deadlines again
+        machine.chips_touched()
         bios.install(machine)
         bios.set_up(machine)
         machine.memory.write(BOOT_SECTOR, self.raw[:SECTOR])

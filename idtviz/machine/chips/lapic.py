@@ -52,6 +52,9 @@ class Lapic(MemoryMappedChip):
         """Told the vector of each EOI that ends a level-triggered interrupt: for the I/O APIC (SDM 3A 10.8.5)."""
         self.on_ready: Callable[[], None] = _ignore
         """Told when the APIC has been software-enabled and accepts interrupts."""
+        self._asked_of: LapicState | None = None
+        self._intr = False
+        """What `intr` was in the state `_asked_of`; it is asked at each boundary."""
         self._clock = clock
         self._on_eoi = on_eoi
         self._on_nmi = on_nmi
@@ -62,7 +65,10 @@ class Lapic(MemoryMappedChip):
     @property
     def intr(self) -> bool:
         """Whether the processor would be given an interrupt now, RFLAGS.IF aside."""
-        return lapic_state.extint_requested(self.state) or lapic_state.deliverable(self.state) is not None
+        if self.state is not self._asked_of:
+            self._asked_of = state = self.state
+            self._intr = lapic_state.extint_requested(state) or lapic_state.deliverable(state) is not None
+        return self._intr
 
     def acknowledge(self) -> int | None:
         """The vector of the interrupt that the processor takes. None: run the INTA cycles of the 8259 pair."""

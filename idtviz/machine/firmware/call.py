@@ -155,7 +155,7 @@ class Call:
         """The processor goes on with what was assigned."""
         cpu, before = self.machine.cpu, self._before
         if self._chips_touched:
-            self.machine.receive_serial(b"")  # the machine asks the chips for their deadlines again
+            self.machine.chips_touched()
         if self._es is not before.es or self._flags != before.rflags:
             after = replace(before, general=tuple(self.general), rflags=self._flags, es=self._es)
             cpu.load(after, before)

@@ -11,6 +11,8 @@ from idtviz.machine.memory import Memory
 ADDRESS: Final = 0xF_0000
 SIZE: Final = 0x1_0000
 SEGMENT: Final = ADDRESS >> 4
+_MIRROR: Final = 0xFFFF_0000
+"""The same ROM ends at 4 GiB, where the processor begins after a reset."""
 
 _FOLDER = Path(__file__).parent
 
@@ -31,8 +33,8 @@ def offset_of(name: str) -> int | None:
 
 
 def name_at(address: int) -> str:
-    """The routine of the BIOS that begins at a linear address; empty where none does."""
-    return _names().get(address, "")
+    """The routine of the BIOS that begins at a linear address, in either place; empty where none does."""
+    return _names().get(ADDRESS + address % SIZE, "")
 
 
 @cache
@@ -43,4 +45,6 @@ def _names() -> dict[int, str]:
 def install(memory: Memory) -> None:
     """Put the BIOS in. What has been written to the lower part of its range stays there: tables."""
     code = (_FOLDER / "bios.bin").read_bytes()
-    memory.add_rom(ADDRESS, memory.read(ADDRESS, SIZE - len(code)) + code)
+    image = memory.read(ADDRESS, SIZE - len(code)) + code
+    memory.add_rom(ADDRESS, image)
+    memory.add_rom(_MIRROR, image)
