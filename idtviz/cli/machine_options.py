@@ -42,7 +42,10 @@ class _Options:
     loader: Annotated[
         Loader | None, typer.Option("--loader", help="Enter a Multiboot kernel as this loader does; qemu otherwise.")
     ] = None
-    disk: Annotated[str | None, typer.Option("--disk", metavar="FILE", help="Attach this hard disk.")] = None
+    disk: Annotated[
+        list[str] | None,
+        typer.Option("--disk", metavar="FILE", help="Attach this hard disk; may be given again."),
+    ] = None
     rom: Annotated[bool, typer.Option("--rom", help="FILE is a ROM image.")] = False
     memory: Annotated[str | None, typer.Option("--memory", metavar="SIZE", help="RAM, such as '64 MiB'.")] = None
     apic: Annotated[
@@ -63,7 +66,7 @@ class _Options:
             initrd=self.initrd,
             modules=tuple(self.module or ()),
             loader=self.loader.value if self.loader else None,
-            disk=self.disk,
+            disks=tuple(self.disk or ()),
             rom=self.rom,
             memory=None if self.memory is None else _memory(self.memory),
             apic=self.apic,

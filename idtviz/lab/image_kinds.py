@@ -41,14 +41,15 @@ _SHOWN = {
     Kind.DISK: "a disk",
     Kind.ROM: "a ROM",
 }
+_DISKS = frozenset(("disk", "disks"))
 _TAKES = {
-    Kind.ELF: frozenset(("disk",)),
-    Kind.FLAT: frozenset(("disk",)),
-    Kind.MULTIBOOT: frozenset(("command_line", "modules", "loader", "disk")),
-    Kind.BZIMAGE: frozenset(("command_line", "initrd", "disk")),
-    Kind.BOOT_SECTOR: frozenset(("disk",)),
-    Kind.DISK: frozenset[str](),
-    Kind.ROM: frozenset(("disk", "rom")),
+    Kind.ELF: _DISKS,
+    Kind.FLAT: _DISKS,
+    Kind.MULTIBOOT: frozenset(("command_line", "modules", "loader")) | _DISKS,
+    Kind.BZIMAGE: frozenset(("command_line", "initrd")) | _DISKS,
+    Kind.BOOT_SECTOR: _DISKS,
+    Kind.DISK: _DISKS,
+    Kind.ROM: _DISKS | {"rom"},
 }
 _MODES = {
     Kind.MULTIBOOT: "protected",

@@ -34,12 +34,12 @@ def prepare(path: Path, name: str, raw: bytes, overrides: Overrides) -> Prepared
     bootable = _bootable(kind, name, raw, _beside(path, overrides))
     section = _machine(name, kind, bootable, overrides)
     scenario = Scenario(title=path.name[:200], machine=section, image=_image_section(kind, path))
-    disk = None if overrides.disk is None else file_of(overrides.disk, "--disk", LARGEST_DISK)
-    problem = disk_problem(bootable) if disk is not None else None
+    problem = disk_problem(bootable, len(overrides.disks))
     if problem is not None:
         raise refused("--disk", problem)
+    disks = [file_of(each, "--disk", LARGEST_DISK) for each in overrides.disks]
     files = [file_of(each, "--symbols") for each in overrides.symbols]
-    setup = Setup(path.name, builder(section, bootable, disk), symbols_of(kind, raw, files))
+    setup = Setup(path.name, builder(section, bootable, disks), symbols_of(kind, raw, files))
     return Prepared(path, scenario, bootable.kind, setup, {}, ())
 
 

@@ -14,7 +14,8 @@ class Overrides:
     modules: tuple[str, ...] = ()
     """Each a path, and the words for the kernel behind it."""
     loader: str | None = None
-    disk: str | None = None
+    disks: tuple[str, ...] = ()
+    """Hard disks, behind the one that is booted from."""
     rom: bool = False
     memory: int | None = None
     apic: bool | None = None
@@ -32,7 +33,7 @@ OPTIONS = {
     "initrd": "--initrd",
     "modules": "--module",
     "loader": "--loader",
-    "disk": "--disk",
+    "disks": "--disk",
     "rom": "--rom",
 }
 """The options that not every image takes, as the user writes them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from idtviz.lab.scenario import MachineSection, Scenario
 from idtviz.machine.boot.bootable import Bootable
 from idtviz.machine.pc import Machine
 
-FIRST_HARD_DISK = 0x80
-"""The number of a hard disk for the BIOS."""
+HARD_DISKS = range(0x80, 0x84)
+"""The numbers of the hard disks for the BIOS: two ATA channels, two devices each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,19 @@ class Prepared:
     lessons: tuple[Lesson, ...]
 
 
-def disk_problem(bootable: Bootable) -> str | None:
-    """Why no hard disk can be attached beside what is booted; None: it can."""
-    return "the image is the hard disk itself" if FIRST_HARD_DISK in bootable.drives else None
+def disk_problem(bootable: Bootable, disks: int) -> str | None:
+    """Why `disks` hard disks cannot be attached beside what is booted; None: they can."""
+    free = len(_free(bootable))
+    return None if disks <= free else f"no place for {disks} more hard disks; expected at most {free}"
 
 
-def builder(section: MachineSection, bootable: Bootable, disk: bytes | None) -> Callable[[], Machine]:
-    """Makes the machine anew, with the image in it: each time the same."""
-    drives = {**bootable.drives} if disk is None else {**bootable.drives, FIRST_HARD_DISK: disk}
+def _free(bootable: Bootable) -> list[int]:
+    return [number for number in HARD_DISKS if number not in bootable.drives]
+
+
+def builder(section: MachineSection, bootable: Bootable, disks: Sequence[bytes]) -> Callable[[], Machine]:
+    """Makes the machine anew, with the image in it: each time the same. The disks take the first free places."""
+    drives = {**bootable.drives, **dict(zip(_free(bootable), disks, strict=False))}
 
     def build() -> Machine:
         apic = section.controller == "apic"

@@ -112,6 +112,7 @@ class ImageSection(_Part):
     boot_sector: FileName | None = None
     rom: FileName | None = None
     disk: FileName | None = None
+    disks: Annotated[list[FileName], Field(max_length=4)] | None = None
     modules: Annotated[list[FileName], Field(max_length=1000)] | None = None
     command_line: str | None = None
     loader: Literal["qemu", "grub"] | None = None
@@ -145,7 +146,7 @@ class ImageSection(_Part):
         return next(kind for kind in Kind if getattr(self, kind.value) is not None)
 
 
-_BESIDE = ("modules", "command_line", "loader", "initrd", "disk")
+_BESIDE = ("modules", "command_line", "loader", "initrd", "disk", "disks")
 
 
 class PokeEntry(_Part):

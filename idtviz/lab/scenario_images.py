@@ -58,9 +58,10 @@ class ScenarioImages:
             self._complain(place, f"{dotted(place)}: {name!r}: {error}")
             return None, None
         self._check(found, place)
-        problem = disk_problem(found) if section.disk is not None and kind is not Kind.DISK else None
+        attached = self._attached()
+        problem = disk_problem(found, len(attached))
         if problem is not None:
-            self._complain(("image", "disk"), f"image.disk: {problem}")
+            self._complain(attached[-1][0], f"{dotted(attached[-1][0])}: {problem}")
         return found, symbols_of(kind, raw, [each for each in files if each is not None])
 
     def _parsed(self, kind: Kind, raw: bytes, beside: Beside) -> Bootable:
@@ -99,9 +100,16 @@ class ScenarioImages:
                 f"expected at most {memory:#x} (machine.memory)",
             )
 
-    def disk(self) -> bytes | None:
-        """The disk that is attached beside the image."""
-        name = self._image.disk
-        if name is None or self._image.kind is Kind.DISK:
-            return None
-        return self.file(("image", "disk"), name, LARGEST_DISK)
+    def disks(self) -> list[bytes]:
+        """The disks that are attached beside the image."""
+        found = [self.file(place, name, LARGEST_DISK) for place, name in self._attached()]
+        return [each for each in found if each is not None]
+
+    def _attached(self) -> list[tuple[Place, str]]:
+        """Where the scenario names a disk that is not booted from, and the name."""
+        section = self._image
+        first = section.disk if section.kind is not Kind.DISK else None
+        others: list[tuple[Place, str]] = [
+            (("image", "disks", index), name) for index, name in enumerate(section.disks or ())
+        ]
+        return others if first is None else [(("image", "disk"), first), *others]

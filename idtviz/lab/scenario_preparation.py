@@ -20,7 +20,7 @@ from idtviz.lab.scenario_file import ScenarioText
 from idtviz.lab.scenario_images import ScenarioImages
 from idtviz.lab.source_files import LARGEST_SOURCE
 
-_FIXED = frozenset(("initrd", "modules", "disk", "rom"))
+_FIXED = frozenset(("initrd", "modules", "disks", "rom"))
 """The options that name files: a scenario has its own, from its folder."""
 
 
@@ -36,7 +36,7 @@ def prepare(path: Path, name: str, overrides: Overrides) -> Prepared:
     scenario = _overridden(scenario, name, overrides)
     check = _Check(path.parent, scenario, text)
     bootable, symbols = check.images.bootable()
-    disk = check.images.disk()
+    disks = check.images.disks()
     sources = check.sources()
     for each in overrides.symbols:
         found = from_file(file_of(each, "--symbols"))
@@ -49,7 +49,7 @@ def prepare(path: Path, name: str, overrides: Overrides) -> Prepared:
         raise ScenarioError(check.problems)
     section = scenario.machine.model_copy(update={"mode": bootable.mode})
     scenario = scenario.model_copy(update={"machine": section})
-    setup = Setup(path.name, builder(section, bootable, disk), symbols, scripted)
+    setup = Setup(path.name, builder(section, bootable, disks), symbols, scripted)
     return Prepared(path, scenario, bootable.kind, setup, sources, lessons)
 
 

@@ -19,6 +19,7 @@ from idtviz.machine.chips.latches import Latches
 from idtviz.machine.chips.pci import Pci
 from idtviz.machine.chips.pic import Answer
 from idtviz.machine.chips.pit import Pit
+from idtviz.machine.chips.power_management import PowerManagement
 from idtviz.machine.chips.power_off import PowerOff
 from idtviz.machine.chips.rtc import Rtc
 from idtviz.machine.chips.system_control import SystemControl
@@ -66,6 +67,7 @@ class Board:
         self.ata_secondary = self._ata(clock, ATA_SECONDARY_IRQ, 0x82, ata.SECONDARY, "ata1")
         self.pci = Pci(signals.on_off)
         self.latches = Latches()
+        self.power_management = PowerManagement(signals.on_off)
         self.power_off = PowerOff(signals.on_off)
         self.chips: tuple[Chip, ...] = (
             self.pic,
@@ -80,6 +82,7 @@ class Board:
             self.ata_secondary,
             self.pci,
             self.latches,
+            self.power_management,
             self.power_off,
         )
         self._timed: tuple[Chip, ...] = (self.pit, self.keyboard, self.rtc, self.ata, self.ata_secondary)

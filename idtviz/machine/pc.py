@@ -7,6 +7,7 @@ since. Whatever moves the machine, the same steps happen at the same places.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,11 @@ from idtviz.machine.unsupported import UnsupportedError
 from idtviz.machine.watch import Watch
 
 __all__ = ["Activity", "Live", "Machine", "MachineState", "UnsupportedError"]
+
+
+_NOTES = 200  # of one kind: a guest may well touch every port there is, or every page
+_ENOUGH = -1
+"""The place of the note behind which no more of its kind are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +275,14 @@ class Machine:
         self.explain(event)
 
     def _note(self, kind: str, place: int, text: str) -> None:
-        """Say something once for each place."""
-        if (kind, place) not in self._noted:
-            self._noted |= {(kind, place)}
+        """Say something once for each place; of each kind so much, and no more."""
+        if (kind, place) in self._noted or (kind, _ENOUGH) in self._noted:
+            return
+        self._noted |= {(kind, place)}
+        self._happened(Noted(self.clock.instructions, self.step, text))
+        if sum(noted == kind for noted, _ in self._noted) == _NOTES:
+            self._noted |= {(kind, _ENOUGH)}
+            text = f"that was note {_NOTES} of this kind; what else there is like it goes without"
             self._happened(Noted(self.clock.instructions, self.step, text))
 
     def _on_line(self, line: int, level: bool) -> None:
@@ -284,7 +295,7 @@ class Machine:
         self._happened(EndOfInterrupt(self.clock.instructions, self.step, "lapic", irq, vector))
 
     def _on_note(self, text: str) -> None:
-        self._happened(Noted(self.clock.instructions, self.step, text))
+        self._note("chip", zlib.crc32(text.encode()), text)
 
     def _on_nmi(self) -> None:
         self.processor.inputs.raise_nmi()

@@ -121,7 +121,14 @@ class Processor(ActiveProcessor):
     def _run_slice(self, count: int, *, guarded: bool) -> int:
         start, before, enabled = self._clock.instructions, self.cpu.rip, self.cpu.interrupt_flag
         self._bus.begin(start, start + count)
+        shadow = count == 1 and self.cpu.interrupt_shadow
+        if shadow:
+            # It ends behind this instruction, a single iteration too; the engine would count that one otherwise.
+            self.cpu.cast_interrupt_shadow(cast=False)
         completed = self.cpu.run(count, guarded=guarded, window=self.inputs.masked)
+        if shadow:
+            # Of several instructions in a row that cast a shadow the first one does it (SDM 3A 6.8.3).
+            self.cpu.cast_interrupt_shadow(cast=not completed)
         self._clock.instructions = start + completed
         if completed:
             self._again = completed == 1 and before == self.cpu.rip
@@ -134,7 +141,7 @@ class Processor(ActiveProcessor):
         """STI with IF set already holds nothing off (SDM 2B STI); the engine thinks so. MOV SS does."""
         at = replace(self.cpu.registers(), rip=rip)
         if instructions.is_sti(instructions.fetch(at, self.linear(at)), at):
-            self.cpu.end_interrupt_shadow()
+            self.cpu.cast_interrupt_shadow(cast=False)
 
     @property
     def _only_breakpoints(self) -> bool:

@@ -67,9 +67,9 @@ class RegisterFile:
         """IF is set and no STI or MOV SS shadow holds interrupts off."""
         return bool(self._state.eflags & flags.IF) and not self._state.hflags & _SHADOW
 
-    def end_interrupt_shadow(self) -> None:
-        """Nothing holds interrupts off any more."""
-        self._state.hflags &= ~_SHADOW
+    def cast_interrupt_shadow(self, *, cast: bool) -> None:
+        """Have interrupts held off until one more instruction has completed, or not any more."""
+        self._state.hflags = self._state.hflags & ~_SHADOW | (_SHADOW if cast else 0)
 
     @property
     def interrupt_flag(self) -> bool:

@@ -131,12 +131,18 @@ class Scrutiny:
         look, unposted = True, set[int]()
         if raw is not None and not self._meets_breakpoint(linear, size):
             look, unposted = self._sift(raw, linear)
+            look |= self._cpu.interrupt_shadow and self._repeats(raw)
         if not look and not unposted:
             return True
         self._suspicious |= look
         self._unposted |= unposted
         self._unsafe.append(_Block(linear, size, _physical(memory, linear)))
         return False
+
+    def _repeats(self, raw: bytes) -> bool:
+        """Whether a repeated string instruction comes first: in a shadow the engine counts its iterations otherwise."""
+        first = decode(raw[:MAXIMUM_LENGTH], self._regime.bits)
+        return first is not None and first.repeats
 
     def _sift(self, raw: bytes, linear: int) -> tuple[bool, set[int]]:
         """Whether the block wants a look; else the linear addresses of those instructions that want a hook."""

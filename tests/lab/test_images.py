@@ -102,7 +102,7 @@ def test_command_line_and_modules_of_the_user_reach_the_kernel(tmp_path):
         (files.BzImage().file(), {"modules": ("x",)}, "--module: a bzImage takes none"),
         (files.BzImage().file(), {"loader": "grub"}, "--loader: a bzImage takes none"),
         (files.multiboot(), {"modules": ("/nowhere/x y",)}, "--module: '/nowhere/x' does not exist"),
-        (files.multiboot(), {"disk": "/nowhere/x"}, "--disk: '/nowhere/x' does not exist"),
+        (files.multiboot(), {"disks": ("/nowhere/x",)}, "--disk: '/nowhere/x' does not exist"),
         (files.multiboot(), {"symbols": ("/nowhere/x",)}, "--symbols: '/nowhere/x' does not exist"),
         (files.multiboot2(), {"loader": "qemu"}, "QEMU loads no Multiboot2 kernels"),
         (files.multiboot(size=1 << 31), {}, "the image needs memory up to"),
@@ -115,10 +115,20 @@ def test_what_makes_no_sense_is_refused(tmp_path, raw, said, says):
     assert says in message
 
 
-def test_a_disk_beside_a_disk_is_refused(tmp_path):
-    disk = tmp_path / "disk"
-    disk.write_bytes(SECTOR + bytes(4 << 20))
-    assert "the image is the hard disk itself" in refused(tmp_path, disk.read_bytes(), disk=str(disk))[0]
+def test_disks_beside_a_disk_are_the_next_ones_until_there_are_four(tmp_path):
+    raw, beside = SECTOR + bytes(4 << 20), tmp_path / "beside"
+    beside.write_bytes(b"beside")
+    drives = prepared(tmp_path, raw, disks=(str(beside),) * 3).setup.build().board.drives
+    assert (list(drives), drives[0x81].read(0)[:6]) == ([0x80, 0x81, 0x82, 0x83], b"beside")
+    assert "--disk: no place for 4 more hard disks; expected at most 3" in refused(
+        tmp_path, raw, disks=(str(beside),) * 4
+    )
+
+
+def test_a_scenario_attaches_disks_behind_the_one_that_it_boots_from(tmp_path):
+    text = 'title = "x"\n[image]\ndisk = "small.bin"\ndisks = ["small.bin"]\n'
+    found = prepare(write(tmp_path, text, SECTOR + bytes((4 << 20) - 512)))
+    assert list(found.setup.build().board.drives) == [0x80, 0x81]
 
 
 def test_a_scenario_takes_another_machine_and_no_files_of_the_user():

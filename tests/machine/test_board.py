@@ -97,6 +97,31 @@ def test_a_word_that_asks_for_sleep_state_s5_switches_the_machine_off(port: int,
     assert bench.off == [f"power off, by a write of {value:#x} to port {port:#x}"]
 
 
+def test_a_driver_that_keeps_the_other_bits_of_pm1a_cnt_switches_the_machine_off() -> None:
+    """As an ACPI driver does: SLP_TYP first, then the same with SLP_EN."""
+    bench = Bench()
+    control = bench.inp(0x604, 2)
+    assert control == 0x0001  # SCI_EN
+    bench.out(0x604, control & ~0x3C00, 2)
+    assert bench.off == []
+    bench.out(0x604, control & ~0x3C00 | 0x2000, 2)
+    assert len(bench.off) == 1
+
+
+def test_another_sleep_type_does_not_switch_the_machine_off() -> None:
+    bench = Bench()
+    bench.out(0x604, 0x3401, 2)
+    assert bench.off == []
+    assert bench.inp(0x604, 2) == 0x1401
+
+
+def test_the_events_of_power_management_are_enabled_and_never_come() -> None:
+    bench = Bench()
+    bench.out(0x602, 0xFFFF, 2)
+    bench.out(0x600, 0xFFFF, 2)
+    assert bench.inp(0x600, 4) == 0x0721_0000
+
+
 def test_the_word_shutdown_switches_the_machine_off() -> None:
     bench = Bench()
     for letter in b"ShutShutdow":

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from idtviz.machine.events import Delivered
 from tests.machine.bare import EOI_AND_RETURN, LOOP, Watched, bare, remap, start_timer
-from tests.oracle.long_mode import IF, KERNEL_DATA, LongModeWorld
+from tests.oracle.long_mode import DATA, IF, KERNEL_DATA, LongModeWorld
 
 IRQ0, IRQ5 = 0x20, 0x25
 PIECES = {
@@ -21,14 +21,16 @@ PIECES = {
     "mask all IRQs": "50 b0ff e621 58",
     "let IRQs through": "50 b000 e621 58",
     "loop": "50 b805000000 ffc8 75fc 58",
-    "lidt": "0f010c24",
+    "rep movsb": "b903000000 f3a4",
+    "sti, rep movsb": "b903000000 fb f3a4",
+    "mov ss, rep movsb": "b903000000 8ed0 f3a4",
     "cld": "fc",
 }
 
 
 def build(pieces: list[str], *, enabled: bool, timer: int, raised: bool) -> Watched:
-    code = b"".join(bytes.fromhex(PIECES[name]) for name in pieces if name != "lidt") + LOOP
-    world = LongModeWorld(code=code, rflags=0x2 | (IF if enabled else 0), registers={"rax": KERNEL_DATA})
+    code = bytes.fromhex(" ".join(PIECES[name] for name in pieces)) + LOOP
+    world = LongModeWorld(code=code, rflags=0x2 | (IF if enabled else 0), registers={"rax": KERNEL_DATA, "rsi": DATA, "rdi": DATA})
     watched = remap(bare(world, {IRQ0: EOI_AND_RETURN, IRQ5: EOI_AND_RETURN}), unmasked=0xFF)
     if timer:
         start_timer(watched, timer)

@@ -1,8 +1,8 @@
 """The ports by which a guest ends its run: debug exits, and the power-off ports of virtual machines.
 
 Source: QEMU's `isa-debug-exit` (a write of n ends QEMU with status 2n + 1; 0xF4 is where kernels put it, 0x501 its
-default); OSDev wiki, "Shutdown", for the PM1a control registers of QEMU (0x604), Bochs and old QEMU (0xB004) and
-VirtualBox (0x4004); Bochs, "Port 8900h": the text "Shutdown" switches it off.
+default); OSDev wiki, "Shutdown", for the PM1a control registers of Bochs and old QEMU (0xB004) and of VirtualBox
+(0x4004; that of QEMU and of this PC, 0x604, is in `power_management`); Bochs, "Port 8900h": the text "Shutdown" switches it off.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 DEBUG_EXIT = (0xF4, 0x501)
-SLEEP = {0x604: 0x2000, 0xB004: 0x2000, 0x4004: 0x3400}
+SLEEP = {0xB004: 0x2000, 0x4004: 0x3400}
 """PM1a control registers, and the value with SLP_EN and the sleep type that is S5 there."""
 SHUTDOWN_PORT, SHUTDOWN_TEXT = 0x8900, b"Shutdown"
 

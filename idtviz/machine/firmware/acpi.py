@@ -10,14 +10,13 @@ import struct
 from typing import Final
 
 from idtviz.machine.chips import ioapic_state, lapic_state
+from idtviz.machine.chips.power_management import PM1A_CONTROL, PM1A_EVENT
 from idtviz.machine.firmware.checksums import summed
 
 _OEM, _CREATOR = b"IDTVIZ", b"IDTV"
 
 SCI_IRQ: Final = 9
 """The system control interrupt: level triggered, and active high on this board."""
-PM1A_EVENT, PM1A_CONTROL = 0x600, 0x604
-"""I/O ports. A write of 0x2000 (SLP_EN, with SLP_TYP 0 as the DSDT says for S5) to PM1a_CNT switches a PC off."""
 
 _LOCAL_APIC, _IO_APIC, _SOURCE_OVERRIDE, _LOCAL_NMI = 0, 1, 2, 4
 _ACTIVE_HIGH, _EDGE, _LEVEL = 0x1, 0x4, 0xC

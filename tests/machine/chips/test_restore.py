@@ -16,6 +16,7 @@ from idtviz.machine.chips.latches import Latches
 from idtviz.machine.chips.pci import Pci
 from idtviz.machine.chips.pic import PicPair
 from idtviz.machine.chips.pit import Pit
+from idtviz.machine.chips.power_management import PowerManagement
 from idtviz.machine.chips.power_off import PowerOff
 from idtviz.machine.chips.rtc import Rtc
 from idtviz.machine.chips.system_control import SystemControl
@@ -53,6 +54,7 @@ class Board:
             Ata(self.time, lambda level: self.line(14, level), self.drives),
             Pci(self.log.append),
             Latches(),
+            PowerManagement(self.log.append),
             PowerOff(self.log.append),
         )
 
