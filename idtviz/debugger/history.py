@@ -52,17 +52,23 @@ class History:
 
     def offer(self, moment: Moment) -> None:
         """The machine is between two procedures at `moment`: take a checkpoint if the last one is far enough behind."""
+        overdue = self._is_overdue(moment)
+        self._furthest = max(self._furthest, moment)
+        if overdue:
+            self.take(moment)
+
+    def due(self, moment: Moment) -> int:
+        """The instruction count behind `moment`, where the machine is, at which a checkpoint should be offered."""
+        if self._is_overdue(moment):
+            return moment.instruction + 1
+        return moment.instruction + (_SLICE if moment >= self._furthest else _SLICE // 8)
+
+    def _is_overdue(self, moment: Moment) -> bool:
         now = perf_counter()
         self._spent += now - self._mark
         self._mark = now
         least, times = _AGAIN if moment < self._furthest else _ONWARD
-        self._furthest = max(self._furthest, moment)
-        if self._spent >= max(least, times * self._cost):
-            self.take(moment)
-
-    def due(self, instruction: int) -> int:
-        """The instruction count behind `instruction`, where the machine is, at which a checkpoint should be offered."""
-        return instruction + (_SLICE if instruction >= self._furthest.instruction else _SLICE // 8)
+        return self._spent >= max(least, times * self._cost)
 
     def take(self, moment: Moment) -> None:
         """Take a checkpoint now, unless one stands here."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import bisect
+from dataclasses import replace
 
 from idtviz.debugger.inputs import Input, Recorded, ScriptedInput
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.places import Place, PlaceKind
 from idtviz.machine.delivery.event import Event
 from idtviz.machine.events import Delivered, Happened
+
+
+_DETAILED = 5000  # deliveries whose steps are kept; with them a delivery takes some 8 KB
 
 
 class Recording:
@@ -33,6 +37,8 @@ class Recording:
 
     def happened(self, event: Happened) -> None:
         """`event` happened for the first time."""
+        if isinstance(event, Delivered) and event.index >= _DETAILED and event.fault is None:
+            event = replace(event, steps=())  # going to its moment shows them again
         self.events.append(event)
         if isinstance(event, Delivered):
             self.deliveries.append(event)
@@ -100,10 +106,9 @@ class Recording:
         return min((count for count in counts if count > after.instruction), default=None)
 
     def has_inputs_from(self, moment: Moment) -> bool:
-        """Whether an input may come behind `moment` and before the next instruction: recorded, or still to be given."""
+        """Whether an input was given behind `moment` and before the next instruction completed."""
         place = bisect.bisect_right(self.inputs, moment, key=_moment_of)
-        following = self.inputs[place].moment.instruction if place < len(self.inputs) else None
-        return bool(self.pending) or following == moment.instruction
+        return place < len(self.inputs) and self.inputs[place].moment.instruction == moment.instruction
 
     def inputs_at(self, moment: Moment) -> list[Input]:
         """The inputs applied at `moment`, in order."""

@@ -32,13 +32,17 @@ class Replayer(Arriver):
         while (at := self.moment) < target and not machine.stuck:
             if machine.activity is None and not machine.halted and at.instruction < target.instruction:
                 following = recording.next_input(at)
-                end = min(target.instruction, self._history.due(at.instruction))
+                end = min(target.instruction, self._history.due(at))
                 machine.run(end if following is None else min(following, end))
                 if (now := self.moment) != at:
                     self._reapply(now)
                     self._offer(now)
             else:
-                machine.micro_step()
+                within = at.instruction == target.instruction or recording.has_inputs_from(at)
+                if within or machine.activity is None:
+                    machine.micro_step()
+                else:
+                    machine.complete()
                 self._reapply(self.moment)
 
     def _unbegin(self) -> None:

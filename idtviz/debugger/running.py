@@ -82,7 +82,7 @@ class Runner(Replayer):
             self._guard_endless()
             if machine.activity is None and not machine.halted and not machine.off:
                 self._slice(lookout, bound, limit)
-            elif machine.activity is None or lookout.wants_steps or self._recording.has_inputs_from(self.moment):
+            elif machine.activity is None or lookout.wants_steps or self._is_awaited(self.moment):
                 self._ahead = False
                 lookout.micro_step()
                 self._arrive()
@@ -98,6 +98,10 @@ class Runner(Replayer):
                 raise Interrupted(Stop(Reason.PAUSED, "paused"))
             if limit is not None and machine.clock.now >= limit:
                 raise Interrupted(Stop(Reason.LIMIT, f"{machine.clock.now} ticks of virtual time have passed"))
+
+    def _is_awaited(self, moment: Moment) -> bool:
+        """Whether an input may come between the steps behind `moment`."""
+        return bool(self._recording.pending) or self._recording.has_inputs_from(moment)
 
     def _stop_at_breakpoint(self, lookout: Lookout, start: Moment) -> None:
         """Where the last move has met a breakpoint be there, and end the run that began at `start`."""
@@ -117,7 +121,7 @@ class Runner(Replayer):
         machine = self.machine
         at = self.moment
         here = at.instruction
-        ends = [here + _SLICE, self._history.due(here), self._recording.next_input(at), bound]
+        ends = [here + _SLICE, self._history.due(at), self._recording.next_input(at), bound]
         ends.append(limit - machine.clock.idle if limit is not None else None)
         if at < self.frontier:
             ends.append(self.frontier.instruction)

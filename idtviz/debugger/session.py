@@ -60,7 +60,10 @@ class Session(Traveller):
 
     @property
     def events(self) -> Sequence[Happened]:
-        """Everything that has happened up to the frontier, in order; the first `seen` lie before the present."""
+        """Everything that has happened up to the frontier, in order; the first `seen` lie before the present.
+
+        Where there are thousands of deliveries, the later ones come without their steps.
+        """
         return self._recording.events
 
     @property

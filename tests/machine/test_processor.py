@@ -273,3 +273,15 @@ def test_prefixes_are_taken_as_the_manual_says(way: str, code: bytes, vector: in
     getattr(watched, way)(3)
     assert watched.vectors[:1] == ([] if vector is None else [vector])
     assert not watched.deliveries or watched.deliveries[0].event.rip == CODE + rip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_guest_that_reads_every_port_is_told_of_some_and_not_of_all(way: str) -> None:
+    code = b"\xed\xff\xc2\xeb\xfb"  # in eax, dx; inc edx; jmp back
+    watched = bare(LongModeWorld(code=code, registers={"rdx": 0x2000}))
+    getattr(watched, way)(3000)
+    notes = [event.text for event in watched.events if isinstance(event, Noted)]
+    assert notes[199:] == [
+        "nothing answers at I/O port 0x20c7",
+        "that was note 200 of this kind; what else there is like it goes without",
+    ]
