@@ -1,4 +1,4 @@
-"""Single steps of QEMU under gdb, where both are installed, beside ours: the same loop of 16-bit code in a boot sector."""
+"""Single steps of QEMU under gdb, where both are installed, beside ours: a loop of 16-bit code in a boot sector."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import unicorn
 from unicorn.unicorn_py3 import unicorn as binding
 
 from benchmarks import kernels
-from idtviz.debugger.session import Session, Setup
 from idtviz.debugger.breakpoint_text import parse_breakpoint
+from idtviz.debugger.session import Session, Setup
 from idtviz.debugger.stops import Reason
 from idtviz.machine.pc import Machine
 

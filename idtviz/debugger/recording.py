@@ -11,7 +11,6 @@ from idtviz.debugger.places import Place, PlaceKind
 from idtviz.machine.delivery.event import Event
 from idtviz.machine.events import Delivered, Happened
 
-
 _DETAILED = 5000  # deliveries whose steps are kept; with them a delivery takes some 8 KB
 
 

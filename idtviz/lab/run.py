@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from idtviz.debugger.arriving import ENDLESS
 from idtviz.debugger.disassembly import disassemble
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.stops import Reason, Stop
-from idtviz.debugger.arriving import ENDLESS
 from idtviz.lab.expectations import Expectations, Outcome
 from idtviz.lab.session import LabSession
 from idtviz.machine.decoding import code_bits

@@ -16,6 +16,7 @@ from idtviz.tui.actions import ACTIONS, PANELS, TABS
 from idtviz.tui.dialogs import paragraphs
 from idtviz.tui.rate import Rate
 from idtviz.view import code, controllers, delivery, display, events, gdt, idt, registers, stack, status, timeline, tss
+from idtviz.view.axis import Axis
 from idtviz.view.row import Panel, Role, Rows
 from idtviz.x86.addresses import MASK64
 
@@ -37,6 +38,7 @@ class Picture:
     """The panel that is shown where there is no room for all."""
     wide: bool = True
     rate: Rate = field(default_factory=Rate)
+    axis: Axis = field(default_factory=Axis)
 
     def rows(self, name: str, width: int) -> Panel:
         """The content of the panel called `name`."""
@@ -104,7 +106,8 @@ def _events(picture: Picture, width: int) -> Panel:
 
 def _timeline(picture: Picture, width: int) -> Panel:
     session = picture.session
-    found = timeline.panel(picture.view, width, session.frontier, session.events, session.seen, session.rings)
+    picture.axis.update(session.events, session.rings)
+    found = timeline.panel(picture.view, width, session.frontier, picture.axis, len(session.events), session.seen)
     return found if picture.wide else Panel("", found.rows[:1])
 
 

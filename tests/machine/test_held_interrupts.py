@@ -30,7 +30,9 @@ PIECES = {
 
 def build(pieces: list[str], *, enabled: bool, timer: int, raised: bool) -> Watched:
     code = bytes.fromhex(" ".join(PIECES[name] for name in pieces)) + LOOP
-    world = LongModeWorld(code=code, rflags=0x2 | (IF if enabled else 0), registers={"rax": KERNEL_DATA, "rsi": DATA, "rdi": DATA})
+    world = LongModeWorld(
+        code=code, rflags=0x2 | (IF if enabled else 0), registers={"rax": KERNEL_DATA, "rsi": DATA, "rdi": DATA}
+    )
     watched = remap(bare(world, {IRQ0: EOI_AND_RETURN, IRQ5: EOI_AND_RETURN}), unmasked=0xFF)
     if timer:
         start_timer(watched, timer)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from idtviz.view import controllers, display, events, registers, timeline
+from idtviz.view.axis import Axis
 from idtviz.view.row import Role
 
 from .sessions import at, poke, step_of, text
@@ -100,11 +101,17 @@ def test_a_failed_delivery_and_a_shutdown_say_so():
     assert "✗ shutdown: " in shown
 
 
+def timeline_of(session, width):
+    axis = Axis()
+    axis.update(session.events, session.rings)
+    return timeline.panel(session.view, width, session.frontier, axis, len(session.events), session.seen)
+
+
 def test_the_timeline_has_the_width_of_the_screen_and_marks_events():
     session = at("page_fault", "end")
     session.seek("#PF")
     for width in (20, 80, 158):
-        panel = timeline.panel(session.view, width, session.frontier, session.events, session.seen, session.rings)
+        panel = timeline_of(session, width)
         assert {len(row.text) for row in panel.rows} == {width}
     marks, rings, cursor = (row.text for row in panel.rows)
     here = cursor.index("▲")
@@ -119,5 +126,5 @@ def test_the_timeline_has_the_width_of_the_screen_and_marks_events():
 
 def test_a_timeline_of_nothing_is_drawn():
     session = at("page_fault", "0")
-    panel = timeline.panel(session.view, 40, session.frontier, session.events, session.seen, session.rings)
+    panel = timeline_of(session, 40)
     assert {len(row.text) for row in panel.rows} == {40}

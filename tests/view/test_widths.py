@@ -9,6 +9,7 @@ from idtviz.debugger.moment import Moment
 from idtviz.debugger.view import View
 from idtviz.machine.events import Happened, Noted
 from idtviz.view import controllers, display, events, gdt, idt, registers, stack, timeline, tss
+from idtviz.view.axis import Axis
 from idtviz.view.layout import cut, printable
 from idtviz.view.row import Panel
 
@@ -68,7 +69,9 @@ RINGS = ((Moment(0), 0), (Moment(40), 3), (Moment(60, 5), 0))
 def test_every_row_of_the_timeline_has_exactly_its_width(place, width, data):
     view, _, happened, _ = moments(*place)
     known = data.draw(st.integers(0, len(happened)))
-    panel = timeline.panel(view, width, view.moment, happened[:known], known, RINGS)
+    axis = Axis()
+    axis.update(happened[:known], RINGS)
+    panel = timeline.panel(view, width, view.moment, axis, known, known)
     assert {len(row.text) for row in panel.rows} == {width}
 
 
