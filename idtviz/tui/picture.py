@@ -12,11 +12,13 @@ from idtviz.debugger.stops import Reason
 from idtviz.debugger.view import View
 from idtviz.lab.narration import narration
 from idtviz.lab.session import LabSession
+from idtviz.machine.events import Noted
 from idtviz.tui.actions import ACTIONS, PANELS, TABS
 from idtviz.tui.dialogs import paragraphs
 from idtviz.tui.rate import Rate
 from idtviz.view import code, controllers, delivery, display, events, gdt, idt, registers, stack, status, timeline, tss
 from idtviz.view.axis import Axis
+from idtviz.view.layout import printable
 from idtviz.view.row import Panel, Role, Rows
 from idtviz.x86.addresses import MASK64
 
@@ -76,13 +78,25 @@ def _story(picture: Picture, width: int) -> Panel:
     lesson = narration(picture.session)
     busy = picture.view.procedure is not None and picture.view.procedure.performed
     rows: Rows = ()
-    if picture.message:
-        rows = paragraphs("", picture.message, width, role=Role.WARNING)
+    said = " ".join(part for part in (picture.message, _note(picture)) if part)
+    if said:
+        rows = paragraphs("", said, width, role=Role.WARNING)
     elif lesson is not None and not busy:
         rows = paragraphs("", lesson.text, width, role=Role.SOURCE)
     elif why:
         rows = paragraphs("", f"{why} [{source}]", width, role=Role.SOURCE)
     return Panel("", rows)
+
+
+def _note(picture: Picture) -> str:
+    """What the log says of this very instruction."""
+    session, here = picture.session, picture.view.moment.instruction
+    latest = session.events[max(0, session.seen - _RECENT) : session.seen]
+    notes = [event.text for event in latest if isinstance(event, Noted) and event.instruction == here]
+    return printable(notes[-1]) if notes else ""
+
+
+_RECENT = 8  # events
 
 
 def _code(picture: Picture, width: int) -> Panel:
