@@ -51,6 +51,9 @@ shots: $(VENV)/.installed
 	$(BIN)/idtviz shot keyboard     --at 'irq1:9+17'  -o screenshots/keyboard.svg
 	$(BIN)/idtviz shot real_mode_ivt          --at '#DE+6'  -o screenshots/real_mode_ivt.svg
 	$(BIN)/idtviz shot task_gate_double_fault --at '#DF+13' -o screenshots/task_gate_double_fault.svg
+	$(BIN)/idtviz shot lapic_timer            --at 'delivery:0+17' -o screenshots/lapic_timer.svg
+	$(BIN)/idtviz shot boot_sector            --at 'irq1+7'  -o screenshots/boot_sector.svg
+	$(BIN)/idtviz shot multiboot_stale_gdt    --at '#BP+9'   -o screenshots/multiboot_stale_gdt.svg
 
 scenarios: tools
 	$(MAKE) -C scenarios

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import screen, steps
+from benchmarks import others, running, screen, steps
 
+running.report()
 steps.report()
+others.report()
 screen.report()

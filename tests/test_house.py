@@ -20,12 +20,12 @@ PANELS = ("registers", "idt", "gdt", "tss", "frame", "pic", "stack", "paging")
 FOREIGN = ("unicorn", "capstone", "elftools", "pydantic", "textual", "rich", "typer")
 
 
-def python(*arguments: str) -> str:
-    """What a fresh interpreter prints, whose current folder is the root of the repository."""
+def python(*arguments: str, cwd: Path = ROOT) -> str:
+    """What a fresh interpreter prints, whose current folder is the root of the repository unless `cwd` says another."""
     environment = os.environ | {"NO_COLOR": "1", "TERM": "dumb"}
     done = subprocess.run(
         [sys.executable, *arguments],
-        cwd=ROOT,
+        cwd=cwd,
         env=environment,
         capture_output=True,
         text=True,
@@ -93,16 +93,38 @@ def test_every_package_of_the_house_is_typed() -> None:
     assert (ROOT / "idtviz/py.typed").is_file()
 
 
-def test_the_wheel_holds_the_package_and_every_scenario(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
     built = python(
-        "-c",
-        "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))",
-        str(tmp_path),
+        "-c", "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))", str(folder)
     )
-    names = set(zipfile.ZipFile(tmp_path / built.split()[-1]).namelist())
+    return folder / built.split()[-1]
+
+
+def test_the_wheel_holds_the_package_and_every_scenario(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "scenarios").iterdir():
-        if path.suffix in (".toml", ".elf", ".S", ".inc", ".ld"):
+        if path.suffix in (".toml", ".elf", ".bin", ".img", ".txt", ".S", ".inc", ".ld"):
             assert f"idtviz/scenarios/{path.name}" in names
     for path in (ROOT / "idtviz").rglob("*"):
-        if path.suffix in (".py", ".tcss") or path.name == "py.typed":
+        if path.suffix in (".py", ".tcss", ".bin", ".sym") or path.name == "py.typed":
             assert path.relative_to(ROOT).as_posix() in names
+    assert {"idtviz/machine/firmware/bios.bin", "idtviz/machine/firmware/bios.sym"} <= names
+
+
+def test_what_the_wheel_holds_runs_a_boot_sector_with_its_bios_from_any_folder(wheel: Path, tmp_path: Path) -> None:
+    inside, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
+    zipfile.ZipFile(wheel).extractall(inside)
+    elsewhere.mkdir()
+    program = (
+        "import sys\n"
+        "sys.path.insert(0, sys.argv.pop(1))\n"
+        "from idtviz.cli.main import run\n"
+        "print(sys.modules['idtviz'].__file__)\n"
+        "run()\n"
+    )
+    printed = python("-c", program, str(inside), "trace", "boot_sector", cwd=elsewhere).splitlines()
+    assert printed[0] == str(inside / "idtviz/__init__.py")
+    assert any(line.split(maxsplit=1)[-1].startswith("INT 0x10") and "bios_int10" in line for line in printed)
+    assert "halted" in printed[-1]

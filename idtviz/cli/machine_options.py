@@ -58,6 +58,10 @@ class _Options:
         list[str] | None,
         typer.Option("--symbols", metavar="FILE", help="An ELF or a text file with symbols; may be given again."),
     ] = None
+    sources: Annotated[
+        list[str] | None,
+        typer.Option("--sources", metavar="FOLDER", help="Where source files are; may be given again."),
+    ] = None
 
     def overrides(self) -> Overrides:
         """What the user said. Ends the program where it makes no sense."""
@@ -72,6 +76,7 @@ class _Options:
             apic=self.apic,
             speed=self.speed,
             symbols=tuple(self.symbols or ()),
+            sources=tuple(self.sources or ()),
         )
 
 

@@ -40,7 +40,8 @@ def prepare(path: Path, name: str, raw: bytes, overrides: Overrides) -> Prepared
     disks = [file_of(each, "--disk", LARGEST_DISK) for each in overrides.disks]
     files = [file_of(each, "--symbols") for each in overrides.symbols]
     setup = Setup(path.name, builder(section, bootable, disks), symbols_of(kind, raw, files))
-    return Prepared(path, scenario, bootable.kind, setup, {}, ())
+    folders = (path.parent, *map(Path, overrides.sources))
+    return Prepared(path, scenario, bootable.kind, setup, {}, (), folders)
 
 
 def refused(file: str, message: str) -> ScenarioError:

@@ -22,6 +22,8 @@ class Overrides:
     speed: int | None = None
     """Instructions per second."""
     symbols: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Folders with source files."""
 
     def said(self) -> frozenset[str]:
         """The names of those that were given."""

@@ -27,6 +27,8 @@ class Prepared:
     setup: Setup
     sources: dict[str, tuple[str, ...]]
     lessons: tuple[Lesson, ...]
+    folders: tuple[Path, ...] = ()
+    """Where other source files may be read from: the folder of a bare image, and those that the user named."""
 
 
 def disk_problem(bootable: Bootable, disks: int) -> str | None:

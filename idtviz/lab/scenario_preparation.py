@@ -50,7 +50,8 @@ def prepare(path: Path, name: str, overrides: Overrides) -> Prepared:
     section = scenario.machine.model_copy(update={"mode": bootable.mode})
     scenario = scenario.model_copy(update={"machine": section})
     setup = Setup(path.name, builder(section, bootable, disks), symbols, scripted)
-    return Prepared(path, scenario, bootable.kind, setup, sources, lessons)
+    folders = tuple(map(Path, overrides.sources))
+    return Prepared(path, scenario, bootable.kind, setup, sources, lessons, folders)
 
 
 def _overridden(scenario: Scenario, name: str, overrides: Overrides) -> Scenario:
@@ -98,7 +99,7 @@ class _Check:
         for index, name in enumerate(self._scenario.image.source):
             raw = self.images.file(("image", "source", index), name, LARGEST_SOURCE)
             if raw is not None:
-                lines = tuple(raw.decode("utf-8", errors="replace").expandtabs(8).splitlines())
+                lines = tuple(raw.decode("utf-8", errors="replace").expandtabs(8).split("\n"))
                 found.setdefault(Path(name).name, lines)
         return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Self
 
@@ -18,19 +17,15 @@ from idtviz.lab.source_files import SourceFiles
 class LabSession(Session):
     """A session that was opened from a file: it knows its scenario, sources and lessons."""
 
-    def __init__(self, prepared: Prepared, *, narrated: bool = True, folders: Sequence[Path] = ()) -> None:
-        """`narrated`: keep track of when the lessons' places are passed; a run without a reader goes faster without.
-
-        `folders`: where to look for source files, beside the folder of a bare image.
-        """
+    def __init__(self, prepared: Prepared, *, narrated: bool = True) -> None:
+        """`narrated`: keep track of when the lessons' places are passed; a run without a reader goes faster without."""
         self.scenario = prepared.scenario
         self.path: Path = prepared.path
         self.boot: str = prepared.boot
-        """How the image is entered: `elf64` or `flat`."""
+        """What the image is: `elf64`, `flat`, `multiboot`..."""
         self.lessons: tuple[Lesson, ...] = prepared.lessons if narrated else ()
         self._sources = prepared.sources
-        is_scenario = prepared.path.suffix == ".toml"
-        self._source_files = SourceFiles((*(() if is_scenario else (prepared.path.parent,)), *folders))
+        self._source_files = SourceFiles(prepared.folders)
         places = [lesson.place for lesson in self.lessons if lesson.place.kind is PlaceKind.ADDRESS]
         self._passes: dict[int, list[Moment]] = {place.value: [] for place in places}
         self._needed = {
@@ -42,7 +37,7 @@ class LabSession(Session):
 
     @classmethod
     def open(cls, path: str | Path, *, narrated: bool = True) -> Self:
-        """Open a scenario (`.toml`), a 64-bit ELF kernel, or a scenario that comes with idtviz, by its name.
+        """Open a scenario (`.toml`), anything that a PC can boot, or a scenario that comes with idtviz, by its name.
 
         Raises ScenarioError, which lists everything that is wrong with the file.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from idtviz.machine import instructions
+from idtviz.machine import control_registers, instructions
 from idtviz.machine.decoding import Decoded, Kind
 from idtviz.machine.delivery.event import ALIGNMENT_CHECK, GENERAL_PROTECTION, STACK_FAULT, Fault
 from idtviz.machine.io_permission import permission
@@ -72,6 +72,19 @@ def port_fault(at: Registers, memory: LinearMemory, note: Callable[[str, int, st
     if answer.granted:
         return None
     note("io", at.rip, f"port {port:#x} is refused: {answer.why}")
+    return Fault(GENERAL_PROTECTION, 0)
+
+
+def control_fault(
+    found: Decoded, at: Registers, memory: LinearMemory, note: Callable[[str, int, str], None]
+) -> Fault | None:
+    """#GP where MOV may not put its value into CR0 or CR4, with a note that says why."""
+    if found.mnemonic != "mov":
+        return None
+    why = control_registers.refuses(instructions.fetch(at, memory), at)
+    if why is None:
+        return None
+    note("control", at.rip, f"{why}: #GP(0)")
     return Fault(GENERAL_PROTECTION, 0)
 
 

@@ -62,6 +62,19 @@ def decode(raw: bytes, at: Registers) -> Decoded:
     return Decoded(start + length, vector, size)
 
 
+def length_at_once(raw: bytes) -> int:
+    """Length in bytes of the RDTSC, RDTSCP, CPUID or HLT at the start of `raw`, in whatever mode.
+
+    What would be a REX prefix can stand in front of them in 64-bit mode alone: elsewhere it is an instruction.
+    """
+    start = 0
+    while raw[start] in _LEGACY_PREFIXES or raw[start] & 0xF0 == 0x40:
+        start += 1
+    if raw[start] != _TWO_BYTES:
+        return start + _LENGTHS[raw[start]]
+    return start + (3 if raw[start + 1] == 0x01 else 2)
+
+
 def is_int1(raw: bytes, at: Registers) -> bool:
     """Whether this is INT1 (F1). With LOCK it is undefined."""
     start, _, _ = prefixes(raw, at)

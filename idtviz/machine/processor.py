@@ -190,6 +190,8 @@ class Processor(ActiveProcessor):
         fault = close_look.fault_in_front(found, at, regime, memory)
         if fault is None and Kind.PORT in found.kind:
             fault = close_look.port_fault(at, memory, self.note)
+        elif fault is None and Kind.CONTROL in found.kind:
+            fault = close_look.control_fault(found, at, memory, self.note)
         if fault is None or memory.walk(at.linear_rip, fetch=True, user=at.cpl == 3).fault is not None:
             return False
         self._raise(fault)
@@ -215,6 +217,8 @@ class Processor(ActiveProcessor):
 
     def _trapped(self, trap: Trap) -> bool:
         """The engine stopped in front of something that is ours to do. True: a procedure is under way."""
+        if trap.kind in _AT_ONCE:
+            return self._perform(trap)
         registers = self.cpu.registers()
         memory = self.linear(registers)
         if registers.mode == "vm86" and registers.cr4 & control.CR4_VME:
@@ -231,18 +235,20 @@ class Processor(ActiveProcessor):
                 self.note("code", registers.rip, text)
             self.deliver(event, registers)
             return True
-        found = instructions.decode(instructions.fetch(registers, memory), registers)
         if trap.kind is TrapKind.IRET:
+            found = instructions.decode(instructions.fetch(registers, memory), registers)
             self.activity = return_from(registers, memory, found.operand_size)
-            return True
-        if trap.kind is TrapKind.SYSTEM_CALL:
-            if not self._transfer(registers, memory):
-                self._raise(Fault(UNDEFINED_OPCODE, 0))
-            return True
-        return self._perform(trap, found.length)
+        elif not self._transfer(registers, memory):
+            self._raise(Fault(UNDEFINED_OPCODE, 0))
+        return True
 
-    def _perform(self, trap: Trap, length: int) -> bool:
+    def _perform(self, trap: Trap) -> bool:
         """RDTSC, RDTSCP, CPUID and HLT: they are performed at once."""
+        memory = LinearMemory(self.memory, self.cpu.paging_registers())
+        raw = memory.peek(self.cpu.linear_rip, instructions.MAXIMUM_LENGTH) or instructions.fetch(
+            self.cpu.registers(), memory
+        )
+        length = instructions.length_at_once(raw)
         self._performer.intercepted(trap.kind, length)
         self._retire(length)
         if trap.kind is TrapKind.HALT and not self.pending_debug:
@@ -294,6 +300,7 @@ class Processor(ActiveProcessor):
         self._scrutiny.restart()
 
 
+_AT_ONCE = frozenset((TrapKind.TIME_STAMP, TrapKind.CPUID, TrapKind.HALT))
 _VMCALL = b"\x0f\x01\xc1"
 
 

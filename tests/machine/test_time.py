@@ -229,3 +229,11 @@ def test_the_flags_are_right_in_front_of_whatever_stops_a_run(
     ran.machine.run(1000)
     assert stepped.machine.cpu.registers() == ran.machine.cpu.registers()
     assert stepped.machine.instructions == ran.machine.instructions
+
+
+@pytest.mark.parametrize("code", ["0f31", "660f31", "480f31", "0f01f9", "480f01f9", "2e0fa2", "440fa2"])
+def test_an_instruction_that_idtviz_performs_is_as_long_as_its_prefixes_make_it(code: str) -> None:
+    raw = bytes.fromhex(code)
+    watched = bare(LongModeWorld(code=raw + b"\xcc"))
+    watched.step_to(1)
+    assert watched.machine.cpu.rip == CODE + len(raw)

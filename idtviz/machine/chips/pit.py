@@ -22,11 +22,14 @@ REFRESH_PULSES = 18
 """CLK pulses from one memory refresh to the next: port B's bit 4 toggles with each."""
 
 
+Counters = tuple[CounterState, CounterState, CounterState]
+
+
 @dataclass(frozen=True, slots=True)
 class PitState:
     """The three counters, port B, and what counter 0's OUT last drove."""
 
-    counters: tuple[CounterState, CounterState, CounterState]
+    counters: Counters
     port_b: int = 0  # bits 0-3 as written: gate 2, speaker data, parity check off, channel check off
     irq0: bool = False  # the level that IRQ0 was last driven to
     edge: int | None = None  # the CLK pulse of counter 0's next edge
@@ -88,7 +91,7 @@ class Pit(ByteChip):
             refresh = pulse // REFRESH_PULSES & 1
             return self.state.port_b | refresh << 4 | pit_counter.out(self._counter(2), pulse) << 5
         value, counter = pit_counter.read(self._counter(port & 3), pulse)
-        self._replace_counter(port & 3, counter)
+        self._read_on(port & 3, counter)
         return value
 
     def write_byte(self, port: int, value: int) -> None:
@@ -105,7 +108,7 @@ class Pit(ByteChip):
         elif value & 0x30:
             self._replace_counter(value >> 6, pit_counter.control(self._counter(value >> 6), value))
         else:
-            self._replace_counter(value >> 6, pit_counter.latch_count(self._counter(value >> 6), pulse))
+            self._read_on(value >> 6, pit_counter.latch_count(self._counter(value >> 6), pulse))
 
     def _counter(self, index: int) -> CounterState:
         return pit_counter.settle(self.state.counters[index], self.pulses())
@@ -119,18 +122,20 @@ class Pit(ByteChip):
                 counter = pit_counter.latch_count(counter, pulse)
             if not word & 0x10:
                 counter = pit_counter.latch_status(counter, pulse)
-            self._replace_counter(index, counter)
+            self._read_on(index, counter)
+
+    def _read_on(self, index: int, counter: CounterState) -> None:
+        """A counter was latched or read: it counts on as before, so that no edge moves."""
+        now = self.state
+        self.state = PitState(_put(now.counters, index, counter), now.port_b, now.irq0, now.edge, now.deadline)
 
     def _replace_counter(self, index: int, counter: CounterState) -> None:
-        first, second, third = self.state.counters
-        match index:
-            case 0:
-                # Programming counter 0 may move its OUT at once, with no edge of the old count in between.
-                self._become(replace(self.state, counters=(counter, second, third), edge=None))
-            case 1:
-                self.state = replace(self.state, counters=(first, counter, third))
-            case _:
-                self.state = replace(self.state, counters=(first, second, counter))
+        counters = _put(self.state.counters, index, counter)
+        if index:
+            self.state = replace(self.state, counters=counters)
+        else:
+            # Programming counter 0 may move its OUT at once, with no edge of the old count in between.
+            self._become(replace(self.state, counters=counters, edge=None))
 
     def _become(self, state: PitState) -> None:
         """Bring counter 0 up to now, and IRQ0 with it."""
@@ -149,6 +154,13 @@ class Pit(ByteChip):
         )
         for level in levels:
             self._line(level)
+
+
+def _put(counters: Counters, index: int, counter: CounterState) -> Counters:
+    first, second, third = counters
+    return (
+        (counter, second, third) if index == 0 else (first, counter, third) if index == 1 else (first, second, counter)
+    )
 
 
 def _levels(state: PitState, pulse: int) -> tuple[CounterState, list[bool]]:

@@ -71,19 +71,30 @@ def read(counter: CounterState, pulse: int) -> tuple[int, CounterState]:
         return counter.latched_status, replace(counter, latched_status=None)
     value = counter.latched_count if counter.latched_count is not None else count(counter, pulse)
     if counter.access == 1:
-        return value & 0xFF, replace(counter, latched_count=None)
+        return value & 0xFF, _read_on(counter, None)
     if counter.access == 2:
-        return value >> 8, replace(counter, latched_count=None)
+        return value >> 8, _read_on(counter, None)
     if counter.read_high_next:
-        return value >> 8, replace(counter, latched_count=None, read_high_next=False)
-    return value & 0xFF, replace(counter, read_high_next=True)
+        return value >> 8, _read_on(counter, None)
+    return value & 0xFF, _read_on(counter, counter.latched_count, read_high_next=True)
 
 
 def latch_count(counter: CounterState, pulse: int) -> CounterState:
     """The counter latch command; ignored while an earlier one has not been read."""
     if counter.latched_count is not None:
         return counter
-    return replace(counter, latched_count=count(counter, pulse))
+    return _read_on(counter, count(counter, pulse), read_high_next=counter.read_high_next)
+
+
+def _read_on(counter: CounterState, latched_count: int | None, *, read_high_next: bool = False) -> CounterState:
+    """The counter with another state of its reading. Written out: programs poll, `replace()` is slow."""
+    return CounterState(
+        *(counter.mode, counter.access, counter.bcd, counter.gate, counter.register, counter.written),
+        *(counter.counting, counter.initial, counter.start, counter.stopped, counter.pending_at, counter.write_low),
+        read_high_next,
+        latched_count,
+        counter.latched_status,
+    )
 
 
 def latch_status(counter: CounterState, pulse: int) -> CounterState:

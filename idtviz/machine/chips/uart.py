@@ -104,10 +104,12 @@ class Uart(ByteChip):
             case 4:
                 return state.mcr
             case 5:
-                self._become(replace(state, errors=0))
+                if state.errors:
+                    self._become(replace(state, errors=0))
                 return state.lsr
             case 6:
-                self._become(replace(state, msr=state.msr & 0xF0))
+                if state.msr & 0x0F:
+                    self._become(replace(state, msr=state.msr & 0xF0))
                 return state.msr
             case _:
                 return state.scr
@@ -154,11 +156,14 @@ class Uart(ByteChip):
 
     def _transmit(self, value: int) -> None:
         # THRE falls with the write and rises when the byte has gone, which is at once: a new edge of the interrupt.
-        self._become(replace(self.state, transmitter_pending=False))
-        state = replace(self.state, transmitter_pending=True)
+        if self.state.line:
+            self._become(replace(self.state, transmitter_pending=False))
+        state = self.state
         if not state.mcr & MCR_LOOP:
-            self._become(replace(state, transcript=state.transcript.append(value)))
-        elif len(state.received) < state.fifo_size:
+            self._become(replace(state, transmitter_pending=True, transcript=state.transcript.append(value)))
+            return
+        state = replace(state, transmitter_pending=True)
+        if len(state.received) < state.fifo_size:
             self._become(replace(state, received=state.received + bytes((value,))))
         elif state.fcr & 1:
             self._become(replace(state, errors=state.errors | LSR_OE))
