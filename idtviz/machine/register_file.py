@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from collections.abc import Callable, Sequence
 
@@ -22,6 +23,9 @@ CS64 = 1 << 15  # 64-bit mode
 CC_OP_EFLAGS = 1
 _DR6 = 6
 _SEGMENT_ORDER = ("es", "cs", "ss", "ds", "fs", "gs")
+_CACHE = struct.Struct("<I4xQII")  # SegmentCache
+_SEGMENTS = 8  # with LDTR and TR behind the six; GDTR and IDTR follow
+_CACHES = _SEGMENTS + 2
 STATUS_FLAGS = flags.CF | flags.PF | flags.AF | flags.ZF | flags.SF | flags.OF
 
 
@@ -36,6 +40,11 @@ class RegisterFile:
         self._counter = found.counter
         self._limit = found.limit
         self._request = found.interrupt_request
+        self._caches_at = ctypes.addressof(found.cpu.segs)
+        self._caches_raw = b""
+        """The segment caches and table registers that these were made from:"""
+        self._segments: tuple[Segment, ...] = ()
+        self._tables = Table(0, 0), Table(0, 0)
         self._status = int(found.exception.dr[6])
         """DR6; the engine writes its own to it where it single-steps, which idtviz does in its time."""
         self.changed = True
@@ -185,8 +194,13 @@ class RegisterFile:
     def registers(self) -> Registers:
         """All registers, as a value."""
         state = self._state
-        segments = [Segment(cache.selector, cache.base, cache.limit, cache.flags) for cache in state.segs]
-        ldt, tr, gdt, idt = state.ldt, state.tr, state.gdt, state.idt
+        raw = ctypes.string_at(self._caches_at, _CACHES * _CACHE.size)
+        if raw != self._caches_raw:
+            self._caches_raw = raw
+            self._segments = tuple(Segment(*_CACHE.unpack_from(raw, _CACHE.size * at)) for at in range(_SEGMENTS))
+            gdt, idt = (_CACHE.unpack_from(raw, _CACHE.size * (_SEGMENTS + at)) for at in range(2))
+            self._tables = Table(gdt[1], gdt[2]), Table(idt[1], idt[2])
+        segments = self._segments
         control_registers = state.cr
         return Registers(
             general=tuple(state.regs),
@@ -199,10 +213,10 @@ class RegisterFile:
             ds=segments[3],
             fs=segments[4],
             gs=segments[5],
-            ldtr=Segment(ldt.selector, ldt.base, ldt.limit, ldt.flags),
-            tr=Segment(tr.selector, tr.base, tr.limit, tr.flags),
-            gdtr=Table(gdt.base, gdt.limit),
-            idtr=Table(idt.base, idt.limit),
+            ldtr=segments[6],
+            tr=segments[7],
+            gdtr=self._tables[0],
+            idtr=self._tables[1],
             cr0=control_registers[0],
             cr2=control_registers[2],
             cr3=control_registers[3],
@@ -215,8 +229,7 @@ class RegisterFile:
         """Make `registers` the processor's. What equals `before` (the present state) is left as it is."""
         self.changed = True
         state = self._state
-        for index, value in enumerate(registers.general):
-            state.regs[index] = value
+        state.regs[:] = registers.general
         state.eip = registers.rip
         self._load_flags(registers.rflags)
         for cache, name in zip(state.segs, _SEGMENT_ORDER, strict=True):

@@ -108,8 +108,7 @@ class Uart(ByteChip):
                     self._become(replace(state, errors=0))
                 return state.lsr
             case 6:
-                if state.msr & 0x0F:
-                    self._become(replace(state, msr=state.msr & 0xF0))
+                self._become(replace(state, msr=state.msr & 0xF0))
                 return state.msr
             case _:
                 return state.scr
