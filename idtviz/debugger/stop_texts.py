@@ -26,6 +26,9 @@ def sentence(seen: Seen, machine: Machine, symbols: Symbols) -> str:
         return f"{_instruction(seen.rip, machine, symbols)} {did} {value} {way} port {seen.port:#x}"
     if isinstance(seen, MemoryWrite):
         who = _step(machine) if seen.rip is None else _instruction(seen.rip, machine, symbols)
+        if seen.outside is not None:
+            value = f"{_value(seen.outside.data)} to " if seen.outside.data else ""
+            return f"{who} wrote {value}{place(seen.outside.address, symbols)}, outside RAM"
         address, old, new = _difference(seen)
         return f"{who} wrote {place(address, symbols)}: {old} → {new}"
     return _change(seen)

@@ -33,8 +33,9 @@ def dotted(path: tuple[str | int, ...]) -> str:
 
 def printable(text: str) -> str:
     """`text` on one line, with control characters and what is no character escaped."""
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text
-    )
+    shown = text if text.isprintable() else "".join(map(_escaped, text))
     return shown if len(shown) <= 1000 else shown[:1000] + "…"
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -72,8 +72,7 @@ class Processor(ActiveProcessor):
         self._performer = Performer(cpu, board, clock, self._say_once)
         self._scrutiny = Scrutiny(cpu, memory)
         bus.on_instruction = self._passed
-        bus.on_stop = cpu.request_stop
-        bus.on_stop_in_memory = cpu.end_behind
+        bus.on_stop = bus.on_stop_in_memory = cpu.end_behind
 
     def look_also_at(self, kinds: Kind) -> None:
         """Run instructions of these kinds one at a time, whatever the state; every translation is dropped."""

@@ -134,13 +134,12 @@ class Runner(RegisterFile):
         """Whether something ended the last `run` before its count did: a trap, a breakpoint, a request."""
         return self._trap is not None or self._stopped_after is not None
 
-    def request_stop(self) -> None:
-        """From a port access: end the run behind the instruction that made it."""
-        self._stopped_after = self._counter.value
-        self._uc.emu_stop()
-
     def end_behind(self) -> None:
-        """From a memory access: the same, by having the run's count end there; a stop would keep RIP where it is."""
+        """From an access to a port or to memory: end the run behind the instruction that makes it.
+
+        The run's count is made to end there. A stop would cut the instruction short: INS would not store what it read,
+        and a load or a store would keep RIP where it is.
+        """
         self._stopped_after = self._limit.value = self._counter.value
 
     @property

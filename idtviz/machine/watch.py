@@ -68,13 +68,26 @@ class PortAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """`data` stored at linear `address`; empty where it is not known."""
+
+    address: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryWrite:
-    """Watched bytes were written, by the instruction at linear `rip` or, where that is None, by a step."""
+    """Watched bytes were written, by the instruction at linear `rip` or, where that is None, by a step.
+
+    `outside`: what was stored, if no RAM keeps it there but a device takes it, or nothing does; `old` and `new` are
+    then what an empty bus reads.
+    """
 
     rip: int | None
     place: Bytes
     old: bytes
     new: bytes
+    outside: Store | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +118,7 @@ class _Touched:
     rip: int | None
     old: bytes
     now: int
+    store: Store
 
 
 class Watch:
@@ -174,7 +188,8 @@ class Watch:
         seen: list[Seen] = list(self._accesses)
         for place, touched in self._touched.items():
             if touched.rip is None or touched.now < now:
-                seen.append(MemoryWrite(touched.rip, place, touched.old, self._read(place)))
+                outside = touched.store if self._is_outside(place) else None
+                seen.append(MemoryWrite(touched.rip, place, touched.old, self._read(place), outside))
         if self._watched.modes:
             where = self._mode_and_ring()
             if where != self._where:
@@ -189,7 +204,7 @@ class Watch:
     def _on_access(self, port: int, size: int, value: int, *, written: bool) -> None:
         if self._armed and any(ports.covers(port, size, written=written) for ports in self._watched.ports):
             self._accesses.append(PortAccess(self._cpu.linear_rip, port, size, value, written))
-            self._cpu.request_stop()
+            self._cpu.end_behind()
 
     # Memory
 
@@ -244,29 +259,28 @@ class Watch:
     def _line(self, physical: int) -> int:
         return physical if self._memory.a20 else physical & ~_A20
 
-    def _on_store(self, _engine: object, _kind: int, address: int, size: int, _value: int, _data: object) -> None:
+    def _on_store(self, _engine: object, _kind: int, address: int, size: int, value: int, _data: object) -> None:
         """The engine is about to store, perhaps across the end of a page; `address` is where it begins."""
         moved = self._moves(address, size)
-        touched = []
+        touched: list[tuple[Bytes, int]] = []
         for piece in self._pieces:
             if address // PAGE == piece.physical // PAGE:
                 start, place = piece.linear + address - piece.physical, piece.place
                 if start < place.address + place.size and place.address < start + size:
-                    touched.append(place)
+                    touched.append((place, start))
         if self._armed and (moved or touched):
-            self._touch(touched, self._cpu.linear_rip, self._bus.now)
+            rip, data = self._cpu.linear_rip, (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+            for place, start in touched:
+                self._touch(place, rip, self._bus.now, Store(start, data))
             self._cpu.end_behind()
 
     def _on_put(self, address: int, size: int) -> None:
         """A store that no instruction on the engine makes."""
         self._moves(address, size)
-        touched = []
         for piece in self._pieces:
             start = piece.physical + max(0, piece.place.address - piece.linear)
-            if address < piece.physical + piece.size and start < address + size:
-                touched.append(piece.place)
-        if self._armed:
-            self._touch(touched, None, 0)
+            if self._armed and address < piece.physical + piece.size and start < address + size:
+                self._touch(piece.place, None, 0, Store(piece.place.address, b""))
 
     def _moves(self, address: int, size: int) -> bool:
         """Whether a store may change where the watched bytes lie."""
@@ -275,10 +289,17 @@ class Watch:
             self._found_by = None
         return moves
 
-    def _touch(self, touched: list[Bytes], rip: int | None, now: int) -> None:
-        for place in touched:
-            if place not in self._touched:
-                self._touched[place] = _Touched(rip, self._read(place), now)
+    def _touch(self, place: Bytes, rip: int | None, now: int, store: Store) -> None:
+        known = self._touched.get(place)
+        if known is None:
+            self._touched[place] = _Touched(rip, self._read(place), now, store)
+        elif known.store != store:
+            known.store = Store(place.address, b"")  # of several stores none is the one
+
+    def _is_outside(self, place: Bytes) -> bool:
+        """Whether watched bytes lie neither in RAM nor in a ROM."""
+        found = [piece.physical for piece in self._pieces if piece.place == place]
+        return any(at >= self._memory.size and self._memory.rom_at(at) is None for at in found)
 
     def _read(self, place: Bytes) -> bytes:
         """The watched bytes as they are; those that are not mapped read as 0."""

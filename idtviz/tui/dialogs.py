@@ -8,6 +8,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from idtviz.tui.panel import RowsPanel
+from idtviz.view.fitting import clip
 from idtviz.view.row import Panel, Role, Row, row
 
 
@@ -51,3 +52,11 @@ def paragraphs(title: str, text: str, width: int, *, role: Role = Role.TEXT) -> 
     if line:
         rows.append(row((line, role)))
     return tuple(rows)
+
+
+def shortened(rows: tuple[Row, ...], most: int, width: int) -> tuple[Row, ...]:
+    """At most `most` rows of a paragraph; an ellipsis at the end stands for the others."""
+    if len(rows) <= most:
+        return rows
+    last = rows[most - 1]
+    return (*rows[: most - 1], row((clip(f"{last.text} {rows[most].text}", width), last.spans[-1].role)))

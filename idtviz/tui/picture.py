@@ -14,7 +14,7 @@ from idtviz.lab.narration import narration
 from idtviz.lab.session import LabSession
 from idtviz.machine.events import Noted
 from idtviz.tui.actions import ACTIONS, PANELS, TABS
-from idtviz.tui.dialogs import paragraphs
+from idtviz.tui.dialogs import paragraphs, shortened
 from idtviz.tui.rate import Rate
 from idtviz.view import code, controllers, delivery, display, events, gdt, idt, registers, stack, status, timeline, tss
 from idtviz.view.axis import Axis
@@ -22,6 +22,7 @@ from idtviz.view.layout import printable
 from idtviz.view.row import Panel, Role, Rows
 from idtviz.x86.addresses import MASK64
 
+_STORY_ROWS, _STORY_ROWS_ON_A_SMALL_SCREEN = 3, 2  # as in idtviz.tcss
 _QUIET = (Reason.STEP, Reason.MOMENT, Reason.START)
 
 
@@ -63,8 +64,11 @@ def _head(picture: Picture, width: int) -> Panel:
 
 
 def _tabs(picture: Picture, width: int) -> Panel:
-    names = [(str((place + 1) % 10), name) for place, name in enumerate(TABS)]
-    return status.tabs(names, TABS[PANELS.index(picture.tab)], width)
+    called = list(TABS)
+    if controllers.shows_apic(picture.view):
+        called[PANELS.index("pic")] = "APIC"
+    names = [(str((place + 1) % 10), name) for place, name in enumerate(called)]
+    return status.tabs(names, called[PANELS.index(picture.tab)], width)
 
 
 def _foot(_picture: Picture, width: int) -> Panel:
@@ -85,7 +89,8 @@ def _story(picture: Picture, width: int) -> Panel:
         rows = paragraphs("", lesson.text, width, role=Role.SOURCE)
     elif why:
         rows = paragraphs("", f"{why} [{source}]", width, role=Role.SOURCE)
-    return Panel("", rows)
+    most = _STORY_ROWS if picture.wide else _STORY_ROWS_ON_A_SMALL_SCREEN
+    return Panel("", shortened(rows, most, width))
 
 
 def _note(picture: Picture) -> str:

@@ -174,7 +174,7 @@ def _timer(view: View, local: LapicState, old: LapicState, width: int) -> Rows:
     left = lapic_timer.tick(timer.end, view.hertz) - view.ticks
     count = lapic_timer.current_count(timer, pulse)
     parts += [Span(f"÷ {timer.divisor}", Role.VALUE), Span(f"count {count:,} of {timer.initial:,}", Role.VALUE)]
-    return flow([*parts, Span(f"0 in {left:,} ticks", Role.DIM)], width)
+    return flow([*parts, Span(f"reaches 0 in {left:,} ticks", Role.DIM)], width)
 
 
 def _local_vector_table(local: LapicState, old: LapicState, width: int, *, timer: bool) -> Rows:

@@ -27,7 +27,7 @@ def panel(view: View, before: View | None, width: int) -> Panel:
     # What only some kernels use stands before what is always there: it is what such a kernel is about.
     devices = devices_in_use(view, before, width)
     devices += (*_timer(view, width), *_keyboard(view, before, width), *_serial(view, before, width))
-    if local is not None and apic.in_use(local, view.ioapic):
+    if local is not None and shows_apic(view):
         waits = apic.waiting(view, _processor, width)
         if local.virtual_wire or view.pic.master.int_output:
             waits = (*waits, *_waiting(view, width))
@@ -41,6 +41,11 @@ def panel(view: View, before: View | None, width: int) -> Panel:
         rows = (*rows, *flow([Span("APIC", Role.LABEL), Span(apic.in_a_line(local), Role.DIM)], width))
     pair = view.pic
     return Panel(f"PIC  base {pair.master.vector(0):#04x} / {pair.slave.vector(0):#04x}", (*rows, *devices))
+
+
+def shows_apic(view: View) -> bool:
+    """Whether the APICs stand where the 8259 pair stands otherwise."""
+    return view.lapic is not None and apic.in_use(view.lapic, view.ioapic)
 
 
 def _registers(view: View, before: View | None, width: int) -> Rows:
@@ -130,22 +135,23 @@ def _priorities(view: View, before: View | None, width: int) -> Rows:
     """The local APIC's priorities and INTR, in one row if there is room."""
     spans, changed = apic.priorities(view, before)
     more, differs = _intr_spans(view, before)
-    if GUTTER + sum(len(span.text) for span in (*spans, *more)) <= width:
-        return (line(width, *spans, *more, changed=changed or differs),)
+    beside, _ = _intr_spans(view, before, mark=" ●")  # the row's own mark is for the priorities
+    if GUTTER + sum(len(span.text) for span in (*spans, *beside)) <= width:
+        return (line(width, *spans, *beside, changed=changed),)
     return line(width, *spans, changed=changed), line(width, *more, changed=differs)
 
 
-def _intr_spans(view: View, before: View | None) -> tuple[list[Span], bool]:
-    """INTR and whether the processor listens, and whether that has changed."""
+def _intr_spans(view: View, before: View | None, mark: str = "") -> tuple[list[Span], bool]:
+    """INTR and whether the processor listens, and whether that has changed; `mark` stands behind what has."""
     level = _level(view)
     changed = before is not None and _level(before) != level
     enabled = bool(view.registers.rflags & IF)
     was = before is not None and bool(before.registers.rflags & IF) != enabled
     spans = [
         Span("INTR ", Role.LABEL),
-        Span("▔ high" if level else "▁ low", Role.CHANGED if changed else Role.VALUE),
+        Span(("▔ high" if level else "▁ low") + mark * changed, Role.CHANGED if changed else Role.VALUE),
         Span("   "),
-        Span(f"IF={int(enabled)}", Role.CHANGED if was else Role.VALUE),
+        Span(f"IF={int(enabled)}{mark * was}", Role.CHANGED if was else Role.VALUE),
         Span("   interrupt shadow" if view.registers.interrupt_shadow else "", Role.WARNING),
     ]
     return spans, changed or was

@@ -19,6 +19,10 @@ _KNOWN_64 = ("interrupt", "trap")
 _KNOWN_32 = (*_KNOWN_64, "interrupt16", "trap16", "task")
 _IN_REAL_MODE = frozenset((*range(9), 12, 13, 16, 18))
 """Vectors of the exceptions that real mode has (SDM 3B table 20-1); the others are numbers for software."""
+_FIRST_OF_THE_BIOS = 0x10
+"""From this vector on real mode calls them by number: INT 0x10 is the BIOS's video service, not #MF."""
+_AFTER_RESET = (0, 0x3FF)
+"""Base and limit of IDTR behind a reset (SDM 3A table 9-1): those of the real-mode vector table."""
 
 
 def panel(view: View, before: View | None, width: int) -> Panel:
@@ -97,7 +101,7 @@ def name_of_vector(view: View, vector: int) -> str:
         sender = _sender(view, vector)
         if sender is not None:
             return sender[1]
-    if real and vector not in _IN_REAL_MODE:
+    if real and (vector not in _IN_REAL_MODE or vector >= _FIRST_OF_THE_BIOS):
         return f"INT {vector:#x}"
     return VECTORS[vector].mnemonic
 
@@ -115,7 +119,14 @@ def _kind_of_vector(view: View, vector: int) -> str:
     if view.mode == "real" and vector not in _IN_REAL_MODE:
         return "no exception of real mode: for software (INT n), or for an interrupt line"
     known = VECTORS[vector]
-    return f"{known.title} · {known.kind.value}"
+    text = f"{known.title} · {known.kind.value}"
+    shared = view.mode == "real" and vector >= _FIRST_OF_THE_BIOS
+    return f"a service of the BIOS (INT n); as an exception {known.mnemonic}, {text}" if shared else text
+
+
+def never_loaded(view: View) -> bool:
+    """Whether IDTR still has what it has behind a reset, though the mode wants gates."""
+    return view.idt.kind is not IvtEntry and (view.idt.base, view.idt.limit) == _AFTER_RESET
 
 
 def _handler(view: View, address: int) -> str:
@@ -134,7 +145,21 @@ def _missing(view: View, width: int) -> Rows:
     if not idt.gates:
         unloaded = f"the limit {idt.limit:#x} leaves no room for an entry. LIDT loads one."
         return sentence(f"There is no {idt.name} yet: {unloaded}", width, Role.WARNING)
-    return ()
+    return _vectors_of_real_mode(view, width) if never_loaded(view) else ()
+
+
+def _vectors_of_real_mode(view: View, width: int) -> Rows:
+    """What to say where gates are wanted and IDTR points at the real-mode vector table; no entry is shown as one."""
+    idt, current = view.idt, _vector_under_way(view)
+    text = (
+        "IDTR still has the base and the limit of the real-mode vector table: no LIDT yet. These bytes are no gates, "
+        f"but an exception or interrupt takes {idt.entry_size} of them for one."
+    )
+    rows = sentence(text, width, Role.WARNING)
+    if current is None:
+        return rows
+    name, address = name_of_vector(view, current), idt.address(current)
+    return (*rows, line(width, Span(f"{current} {name}: taken for a gate, the bytes at {address:#x}"), lit=Role.BAD))
 
 
 def _vector_under_way(view: View) -> int | None:

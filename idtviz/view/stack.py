@@ -251,9 +251,11 @@ class _Rows:
             text, role = f"{word.name} was {word.was:#x}", Role.WARNING
         if word.coming and lit is not None:
             text, role = f"✗ {word.name} could not be pushed", Role.BAD
+        pointer = Span("◀" if here else "", Role.CURRENT)
         if here and not text:
             text, role = pointer_name(view), Role.CURRENT
-        pointer = Span("◀" if here else "", Role.CURRENT)
+        elif here and not word.name:
+            text = f"{pointer_name(view)}  {text}"
         cells = (self._place(word.address), value, pointer, Span(word.bar, Role.FRAME), Span(text, role))
         return Line(cells, lit, changed, word.address)
 

@@ -31,14 +31,20 @@ _NAMES = {"slash": "/", "colon": ":", "question_mark": "?", "escape": "Esc", "sp
 def head(view: View, name: str, state: str, width: int) -> Panel:
     """Which scenario, mode, ring, moment, and what the session is doing."""
     found = view.procedure
-    parts = [(f" {name}", Role.TITLE), (f"  {where(view)}", Role.TEXT)]
-    parts.append((f"   instruction {view.moment.instruction:,}", Role.VALUE))
+    number = f"{view.moment.instruction:,}"
+    parts = {
+        "name": Span(f" {name}", Role.TITLE),
+        "where": Span(f"  {where(view)}"),
+        "instruction": Span(f"   instruction {number}", Role.VALUE),
+    }
     if found is not None and found.stage is Stage.UNDER_WAY:
-        parts.append((f"  check {found.performed} of {len(found.steps)}", Role.CURRENT))
-    parts.append((f"   {_time(view.ticks / view.hertz)}", Role.DIM))
-    spans = [Span(text, role) for text, role in parts]
-    while sum(len(span.text) for span in spans) + len(state) + 3 > width and len(spans) > 2:
-        del spans[-1]
+        parts["check"] = Span(f"  check {found.performed} of {len(found.steps)}", Role.CURRENT)
+    parts["time"] = Span(f"   {_time(view.ticks / view.hertz)}", Role.DIM)
+    for yields, shorter in (("time", ""), ("instruction", f"   {number}"), ("instruction", ""), ("where", "")):
+        if sum(len(span.text) for span in parts.values()) + len(state) + 3 <= width:
+            break
+        parts[yields] = Span(shorter, parts[yields].role)
+    spans = [span for span in parts.values() if span.text]
     used = sum(len(span.text) for span in spans)
     gap = max(1, width - used - len(state) - 1)
     role = Role.BAD if state in ("shutdown", "endless fault", "unsupported") else Role.GOOD
@@ -62,7 +68,7 @@ def _mode_and_ring(view: View, modes: tuple[str, ...], rings: tuple[int, ...]) -
     text = f"{' → '.join(dict.fromkeys(modes))} mode"
     if view.mode == "protected" and view.code.bits == 16:
         text += " · 16-bit code"
-    return text if set(modes) == {"real"} else f"{text} · ring {' → '.join(map(str, rings))}"
+    return text if set(modes) == {"real"} else f"{text} · ring {' → '.join(map(str, dict.fromkeys(rings)))}"
 
 
 def tabs(names: Sequence[tuple[str, str]], chosen: str, width: int) -> Panel:

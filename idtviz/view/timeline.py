@@ -11,7 +11,7 @@ from idtviz.view.row import Panel, Role, Row, Span, row
 
 _ROLES = {"✗": Role.BAD, "x": Role.BAD, "i": Role.GOOD, "n": Role.GOOD, "s": Role.WARNING, "r": Role.DIM, "h": Role.DIM}
 _RINGS = {0: "█", 1: "▓", 2: "▒", 3: "░"}
-_LEGEND = "█ ring 0  ░ ring 3"
+_DEPTH = "nesting depth"
 _Column = Callable[[int], int]
 
 
@@ -38,7 +38,7 @@ def panel(
     depth = _depths(bins, width, column)
     if depth is not None:
         rows.append(depth)
-    rows.append(_cursor(view, here, width))
+    rows.append(_cursor(view, here, width, _legend(view, bins)))
     title = f"Timeline  {view.moment} of {frontier} instructions"
     note = "x exception  i interrupt  s INT n  r return  h halt"
     if seen < events:
@@ -49,6 +49,14 @@ def panel(
 def instruction_at(column: int, width: int, frontier: Moment) -> int:
     """The instruction count that a column of the axis stands for: where a click leads."""
     return min(frontier.instruction, max(0, column) * max(frontier.instruction, 1) // max(1, width - 1))
+
+
+def _legend(view: View, bins: Sequence[Bin]) -> str:
+    """The rings that were seen; nothing where all has been in real mode, which has none."""
+    seen = {0, *(each.ring for each in bins if each.ring >= 0), *(each.last_ring for each in bins)} - {-1}
+    if seen == {0} and view.mode == "real":
+        return ""
+    return "  ".join(f"{_RINGS[ring]} ring {ring}" for ring in sorted(seen))
 
 
 def _marks(bins: Sequence[Bin], width: int, last: int, column: _Column) -> Row:
@@ -85,7 +93,19 @@ def _depths(bins: Sequence[Bin], width: int, column: _Column) -> Row | None:
     if max((depth for _, depth, _ in changes), default=0) < 2:
         return None
     cells = _filled(changes, width, column)
-    return row(Span("".join(" " if not value else str(value) if value < 10 else "+" for value in cells), Role.DIM))
+    text = "".join(" " if not value else str(value) if value < 10 else "+" for value in cells)
+    return row(*_labelled(text))
+
+
+def _labelled(digits: str) -> tuple[Span, ...]:
+    """The row of digits, with what they count at its end or its beginning if there are blanks enough."""
+    blanks, size = len(digits) - len(digits.rstrip()), len(_DEPTH)
+    if blanks > size:
+        return Span(digits[:-size], Role.DIM), Span(_DEPTH, Role.LABEL)
+    blanks = len(digits) - len(digits.lstrip())
+    if blanks > size:
+        return Span(_DEPTH, Role.LABEL), Span(digits[size:], Role.DIM)
+    return (Span(digits, Role.DIM),)
 
 
 def _filled(changes: Sequence[tuple[int, int, int]], width: int, column: _Column) -> list[int]:
@@ -103,7 +123,7 @@ def _filled(changes: Sequence[tuple[int, int, int]], width: int, column: _Column
     return cells
 
 
-def _cursor(view: View, here: int, width: int) -> Row:
+def _cursor(view: View, here: int, width: int, legend: str) -> Row:
     """The ▲ of the present, with its moment, and what the signs of the ring row mean where there is room."""
     text = str(view.moment)
     left, right = " " * here, " " * (width - here - 1)
@@ -111,8 +131,8 @@ def _cursor(view: View, here: int, width: int) -> Row:
         right = f" {text}".ljust(len(right))
     elif len(text) + 1 <= len(left):
         left = f"{text} ".rjust(len(left))
-    if len(right) - len(right.rstrip()) > len(_LEGEND) + 1:
-        right = right[: -len(_LEGEND)] + _LEGEND
-    elif len(left) - len(left.lstrip()) > len(_LEGEND) + 1:
-        left = _LEGEND + left[len(_LEGEND) :]
+    if legend and len(right) - len(right.rstrip()) > len(legend) + 1:
+        right = right[: -len(legend)] + legend
+    elif len(left) - len(left.lstrip()) > len(legend) + 1:
+        left = legend + left[len(legend) :]
     return row(Span(left, Role.DIM), Span("▲", Role.CURRENT), Span(right, Role.DIM))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from idtviz.debugger.tables import Tss, TssView
 from idtviz.debugger.view import View
-from idtviz.view.idt import name_of_vector
+from idtviz.view.idt import name_of_vector, never_loaded
 from idtviz.view.layout import Line, line, printable, raw_bytes, sentence, structure, table, touched
 from idtviz.view.row import Panel, Role, Row, Rows, Span
 from idtviz.view.tasks import NARROW, TaskRows
@@ -59,7 +59,7 @@ def _before(before: View | None) -> dict[int, Tss]:
 def _rows(view: View, found: TssView, olds: dict[int, Tss], width: int) -> tuple[list[Row], int | None]:
     tss, old = found.tss, olds.get(found.selector)
     if tss is None:
-        return list(_missing(found, width)), None
+        return list(_missing(view, found, width)), None
     if isinstance(tss, Tss64):
         lines = _stacks(view, found, tss, old if isinstance(old, Tss64) else None)
     else:
@@ -118,7 +118,7 @@ def detail_in(view: View, width: int, selector: int | None = None) -> Panel:
     if view.mode == "real":
         return Panel("TSS", sentence(_REAL, width))
     if tss is None:
-        return Panel(title, _missing(found, width))
+        return Panel(title, _missing(view, found, width))
     holds = "TR holds selector" if found is view.tss else "The other task has selector"
     text = f"{holds} {found.selector:#x}: base {found.base:#x}, limit {found.limit:#x}."
     rows: list[Row] = [*sentence(text, width, Role.LABEL), *structure(tss, width)]
@@ -141,12 +141,13 @@ def slots(view: View) -> dict[str, int]:
     return dict(TaskRows(view, view.tss, tss, None).linear_stacks())
 
 
-def _missing(found: TssView, width: int) -> Rows:
+def _missing(view: View, found: TssView, width: int) -> Rows:
     if not found.selector & ~3:
         text = (
             "TR holds a null selector: no TSS has been loaded. An interrupt that changes rings has no stack to go to."
         )
-    elif found.limit + 1 < found.kind.SIZE:
+        return sentence(text, width, Role.WARNING if _needed(view) else Role.DIM)
+    if found.limit + 1 < found.kind.SIZE:
         size = found.kind.SIZE
         text = f"The TSS is too small: limit {found.limit:#x}, and its {size} bytes need {size - 1:#x}."
     else:
@@ -154,9 +155,18 @@ def _missing(found: TssView, width: int) -> Rows:
     return sentence(text, width, Role.WARNING)
 
 
+def _needed(view: View) -> bool:
+    """Whether what comes, or may come, takes its stack from the TSS."""
+    found = view.procedure
+    if view.registers.cpl or (found is not None and found.event is not None and found.before.cpl):
+        return True
+    failed = found.steps[-1].rule.id if found is not None and found.fault is not None else ""
+    return failed.startswith(("stack.", "task.")) or any(_users(view, f"IST{number}") for number in range(1, 8))
+
+
 def _users(view: View, name: str) -> str:
     """The gates that use an IST slot: `← #DF #MC`."""
-    if not name.startswith("IST"):
+    if not name.startswith("IST") or never_loaded(view):
         return ""
     number = int(name[3:])
     users = [

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from idtviz.machine.chips.scancodes import encode
 from idtviz.machine.events import Halted
+from idtviz.machine.pc import Machine
+from idtviz.machine.registers import RCX
 from tests.machine.bare import EOI_AND_RETURN, LOOP, RETURN, SCENARIOS, Watched, bare, kernel, remap, start_timer
+from tests.oracle import ours
 from tests.oracle.long_mode import CODE, DATA, HANDLERS, IF, TF, UNMAPPED, LongModeWorld
 
 KERNELS = tuple(sorted(path.stem for path in SCENARIOS.glob("*.toml")))
@@ -237,3 +240,20 @@ def test_an_instruction_that_idtviz_performs_is_as_long_as_its_prefixes_make_it(
     watched = bare(LongModeWorld(code=raw + b"\xcc"))
     watched.step_to(1)
     assert watched.machine.cpu.rip == CODE + len(raw)
+
+
+@pytest.mark.parametrize("way", ["step_to", "run_to"])
+def test_what_a_string_input_reads_is_stored_though_the_read_ends_the_run(way: str) -> None:
+    # rep insw; hlt. With the last word of the first sector the drive sets a time for the second one.
+    disk = bytes(range(1, 129)) * 8
+    world = LongModeWorld(code=b"\xf3\x66\x6d\xf4", registers={"rcx": 256, "rdx": 0x1F0, "rdi": DATA})
+    machine = Machine(ours.MEMORY, 10_000_000, drives={0x80: disk})
+    ours.load(machine, world.case("rep insw"))
+    for port, value in ((0x1F6, 0xE0), (0x1F2, 2), (0x1F3, 0), (0x1F4, 0), (0x1F5, 0), (0x1F7, 0x20)):
+        machine.board.write(port, 1, value)  # READ SECTORS: two, from the first
+    machine.clock.idle = machine.board.deadline()
+    machine.board.advance(machine.clock.now)
+    machine.chips_touched()
+    getattr(Watched(machine), way)(100_000)
+    assert machine.memory.read(DATA, 514) == disk[:512] + bytes(2)
+    assert machine.cpu.registers().general[RCX] == 0

@@ -25,18 +25,17 @@ def cases() -> dict[str, Case]:
     found: dict[str, Case] = {}
     for value in CR0_VALUES:
         taken = not value & CR0_PG  # where paging goes on, what then runs is another matter
-        for name, world in (("real", RealModeWorld), ("protected", ProtectedModeWorld)):
-            if taken or not value & PE or (value & NW and not value & CD):
-                found[f"{name} {value:#x}"] = world(code=TO_CR0 + b"\xf4", registers={"rax": value}).case(name)
+        if taken or not value & PE or (value & NW and not value & CD):
+            code, registers = TO_CR0 + b"\xf4", {"rax": value}
+            found[f"real {value:#x}"] = RealModeWorld(code=code, registers=registers).case("real")
+            found[f"protected {value:#x}"] = ProtectedModeWorld(code=code, registers=registers).case("protected")
         if value & CR0_PG or not value & PE:
             found[f"long {value:#x}"] = LongModeWorld(code=TO_CR0 + b"\xf4", registers={"rax": value}).case("long")
     on = CR0_PG | PE | BASE
-    for name, registers in (
-        ("no PAE", {"efer": EFER_LME}),
-        ("16-bit TSS", {"efer": EFER_LME, "cr4": PAE, "tr": TSS_16}),
-    ):
-        world = ProtectedModeWorld(code=TO_CR0 + b"\xf4", registers={"rax": on, **registers})
-        found[name] = world.case(name)
+    world = ProtectedModeWorld(code=TO_CR0 + b"\xf4", registers={"rax": on, "efer": EFER_LME})
+    found["no PAE"] = world.case("no PAE")
+    registers_16 = {**world.registers, "cr4": PAE, "tr": TSS_16}
+    found["16-bit TSS"] = world.with_(registers=registers_16).case("16-bit TSS")
     found["out of long mode"] = LongModeWorld(code=TO_CR0 + b"\xf4", registers={"rax": PE | BASE}).case("out")
     found["high half of CR0"] = LongModeWorld(code=TO_CR0, registers={"rax": 1 << 32 | on}).case("high")
     for value in (PAE, PAE | OSFXSR, OSFXSR, 0, 1 << 32 | PAE, 1 << 63 | PAE):

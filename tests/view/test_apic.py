@@ -94,9 +94,9 @@ def test_a_line_that_does_not_get_through_says_why():
 def test_the_timer_shows_its_mode_its_count_and_when_it_reaches_zero():
     local = replace(ENABLED, lvt=(0x20040, *ENABLED.lvt[1:]), timer=TimerState(1000, 1000, 0, 0x3))
     shown = text(controllers.panel(view(local, ticks=100, hertz=10_000_000), None, 80))
-    assert "timer periodic 0x40 ÷ 16 count 938 of 1,000 0 in 1,500 ticks" in shown
+    assert "timer periodic 0x40 ÷ 16 count 938 of 1,000 reaches 0 in 1,500 ticks" in shown
     later = text(controllers.panel(view(local, ticks=1_600 + 50, hertz=10_000_000), None, 80))
-    assert "count 969 of 1,000 0 in 1,550 ticks" in later
+    assert "count 969 of 1,000 reaches 0 in 1,550 ticks" in later
     stopped = replace(ENABLED, lvt=(0x40, *ENABLED.lvt[1:]))
     assert "timer one-shot 0x40 does not count" in text(controllers.panel(view(stopped), None, 80))
 

@@ -2,7 +2,8 @@
 
 Source: QEMU's `isa-debug-exit` (a write of n ends QEMU with status 2n + 1; 0xF4 is where kernels put it, 0x501 its
 default); OSDev wiki, "Shutdown", for the PM1a control registers of Bochs and old QEMU (0xB004) and of VirtualBox
-(0x4004; that of QEMU and of this PC, 0x604, is in `power_management`); Bochs, "Port 8900h": the text "Shutdown" switches it off.
+(0x4004; that of QEMU and of this PC, 0x604, is in `power_management`); Bochs, "Port 8900h": the text "Shutdown"
+switches it off.
 """
 
 from __future__ import annotations
