@@ -15,7 +15,7 @@ from idtviz.machine.memory import Memory
 from idtviz.machine.pc import Machine, MachineState
 
 _SLICE = 1 << 20  # instructions between two looks at the clock: some ten milliseconds of plain code
-_ONWARD = 0.025, 12
+_ONWARD = 0.05, 20
 """Between two checkpoints where no one has been: seconds of running, and how often what the last one took."""
 _AGAIN = 0.002, 2
 """The same in replay: who goes back once will go back again."""

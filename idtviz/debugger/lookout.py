@@ -57,10 +57,13 @@ class Lookout:
             if isinstance(item, AddressBreakpoint)
             for address in item.addresses
         }
+        addresses = frozenset(halts) | self._addresses.keys()
+        self._idle = not (self._breakpoints or addresses)
+        """Whether there is nothing to look out for."""
         self._seen: tuple[Seen, ...] = ()
         self._activity = machine.activity
         self._finished = machine.finished
-        machine.set_breakpoints(frozenset(halts) | self._addresses.keys())
+        machine.set_breakpoints(addresses)
         machine.watch.watch(_watched(self._breakpoints))
 
     def run(self, until: int) -> None:
@@ -82,6 +85,9 @@ class Lookout:
 
     def _move(self, move: Callable[[], None]) -> None:
         machine = self._machine
+        if self._idle:
+            move()
+            return
         machine.watch.arm()
         try:
             move()
@@ -90,6 +96,8 @@ class Lookout:
 
     def met(self) -> tuple[Met, ...]:
         """Which breakpoints the last move has met, earliest first. To be asked once behind each move."""
+        if not self._breakpoints:
+            return ()
         found = [*self._begun(), *self._failed(), *self._happened(), *self._here()]
         self._activity, self._finished, self._seen = self._machine.activity, self._machine.finished, ()
         return tuple(sorted(found, key=lambda met: met.moment))

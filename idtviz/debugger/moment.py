@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Moment:
+class Moment(NamedTuple):
     """`instruction` instructions have completed, and `step` steps of deliveries and returns have been performed since.
 
     Prints as `812` or `812+3`.

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from idtviz.debugger.arriving import Setup
 from idtviz.debugger.breakpoints import Breakpoint
 from idtviz.debugger.code import call_return_address
 from idtviz.debugger.lookout import Lookout
-from idtviz.debugger.moment import START, Moment
+from idtviz.debugger.moment import Moment
 from idtviz.debugger.replaying import Replayer
 from idtviz.debugger.stops import Interrupted, Reason, Stop, end_of
 
@@ -26,10 +25,6 @@ class Progress:
 
 class Runner(Replayer):
     """A machine that runs on, and ends with `Interrupted` where it does not get to its goal."""
-
-    def __init__(self, setup: Setup) -> None:
-        super().__init__(setup)
-        self._progress = Progress(START, 0)
 
     def _one_boundary(self) -> None:
         machine, processor = self.machine, self._processor
@@ -75,7 +70,6 @@ class Runner(Replayer):
         `also`: breakpoints for this run alone.
         """
         machine, start = self.machine, self.moment
-        self._progress = Progress(start, machine.clock.now)
         self._pause.clear()
         lookout = Lookout(machine, self.symbols, (*self.breakpoints.enabled, *also), exits | self._watched)
         while True:
@@ -88,7 +82,6 @@ class Runner(Replayer):
                 self._arrive()
             else:
                 self._complete(lookout.complete)
-            self._progress = Progress(self.moment, machine.clock.now)
             if done():
                 return
             self._stop_at_breakpoint(lookout, start)

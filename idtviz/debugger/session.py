@@ -55,8 +55,7 @@ class Session(Traveller):
     @property
     def progress(self) -> Progress:
         """How far the run that is going on has come, as another thread may ask; else the present."""
-        running = self.phase is Phase.RUNNING
-        return self._progress if running else Progress(self.moment, self.machine.clock.now)
+        return Progress(self.moment, self.machine.clock.now)
 
     @property
     def events(self) -> Sequence[Happened]:

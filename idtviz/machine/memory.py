@@ -175,6 +175,11 @@ class LinearMemory:
 
     def read(self, linear: int, size: int, *, user: bool = False) -> bytes:
         """Read as the processor does, setting accessed bits. Raises AccessFault."""
+        offset = linear % PAGE
+        if offset + size <= PAGE and self._generation == self._memory.generation:
+            page = self._translations.get((linear // PAGE, False, user))
+            if page is not None:
+                return self._read_physical(page + offset, size)
         parts = [self._read_physical(at, length) for at, length in self._ranges(linear, size, write=False, user=user)]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

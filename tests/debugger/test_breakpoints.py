@@ -259,3 +259,11 @@ def test_any_breakpoints_over_any_code_are_met_at_the_same_moments_stepped_run_a
     assert found == stepped_through(busy(raw), end, *watches)
     here = session.moment
     assert run_back_through(session) == [moment for moment in reversed(found) if moment < here]
+
+
+def test_a_write_to_a_register_outside_ram_is_told_without_what_an_empty_bus_reads() -> None:
+    session = kernel("lapic_timer")
+    set_at(session, "write 0xfee000b0 4")
+    session.run()
+    assert session.stop.text.endswith("at timer_done wrote 0x0 to 0xfee000b0, outside RAM")
+    assert "→" not in session.stop.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from idtviz.machine.pc import Machine
-from idtviz.machine.watch import Bytes, MemoryWrite, ModeChange, PortAccess, Ports, Seen, Watched
+from idtviz.machine.watch import Bytes, MemoryWrite, ModeChange, PortAccess, Ports, Seen, Store, Watched
 from tests.machine.bare import bare
 from tests.oracle.long_mode import CODE, DATA, HIGH_HALF, PD, PDPT, PML4, PT, LongModeWorld, Page
 
@@ -195,3 +195,27 @@ def test_a_breakpoint_is_not_heeded_while_the_watch_is_disarmed() -> None:
     machine.watch.disarm(0)
     machine.run(2)
     assert machine.instructions == 2
+
+
+def outside_ram(code: str) -> Machine:
+    """A machine whose page at DATA leads to the local APIC's addresses, where no RAM is."""
+    machine = machine_of(code)
+    machine.memory.write(PT + (DATA >> 12) * 8, (0xFEE00000 | 3).to_bytes(8, "little"))
+    return machine
+
+
+def test_a_store_outside_ram_is_told_with_its_value_and_one_in_ram_with_what_it_changed() -> None:
+    code = "c70425b000020078563412 90 f4"  # mov dword ptr [DATA + 0xb0], 0x12345678; nop; hlt
+    stored = Store(DATA + 0xB0, bytes.fromhex("78563412"))
+    for machine, outside in ((outside_ram(code), stored), (machine_of(code), None)):
+        (seen,) = seen_in_run(watching(machine, DATA + 0xB0))
+        assert isinstance(seen, MemoryWrite)
+        assert seen.outside == outside
+        assert (seen.new == seen.old) == (outside is not None)
+
+
+def test_of_several_stores_outside_ram_none_is_told_as_the_one() -> None:
+    machine = watching(outside_ram("0f0104257e000200 90 f4"), DATA + 0x7E, 10)  # sgdt [DATA + 0x7e]: limit, then base
+    (seen,) = seen_in_run(machine)
+    assert isinstance(seen, MemoryWrite)
+    assert seen.outside == Store(DATA + 0x7E, b"")

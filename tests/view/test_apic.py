@@ -44,7 +44,7 @@ def test_in_virtual_wire_mode_the_8259_pair_comes_first_and_the_apic_is_a_line()
 
 def test_a_software_disabled_apic_lets_no_request_of_the_8259_pair_through():
     seen = view(lapic_state.AFTER_RESET)
-    ready = replace(seen.pic.master, irr=2, imr=0, isr=0, int_output=True)
+    ready = seen.pic.master._replace(irr=2, imr=0, isr=0, int_output=True)
     shown = text(controllers.panel(replace(seen, pic=replace(seen.pic, master=ready)), None, 60))
     assert "IRQ1: the 8259s raise INT, but LINT0 lets nothing through" in shown
     assert "APIC software-disabled, LINT0 lets nothing through" in shown
@@ -72,7 +72,7 @@ def test_a_request_that_only_waits_for_the_processor_says_so():
 
 def test_a_masked_line_of_a_pair_that_is_cut_off_is_no_reason_to_wait():
     seen = view(replace(ENABLED, irr=1 << 0x21), io(pin1=0x21))
-    masked = replace(seen.pic.master, irr=2, imr=0xFF, isr=0, int_output=False)
+    masked = seen.pic.master._replace(irr=2, imr=0xFF, isr=0, int_output=False)
     shown = text(controllers.panel(replace(seen, pic=replace(seen.pic, master=masked)), None, 60))
     assert "IMR bit 1" not in shown
     assert "IRQ1 (0x21): " in shown

@@ -49,9 +49,9 @@ def test_the_controllers_show_request_mask_and_service():
 def test_a_masked_irq_and_one_that_waits_for_if_say_why():
     view = at("keyboard", "irq1").view
     master = view.pic.master
-    masked = replace(view, pic=replace(view.pic, master=replace(master, irr=2, imr=0xFF, isr=0, int_output=False)))
+    masked = replace(view, pic=replace(view.pic, master=master._replace(irr=2, imr=0xFF, isr=0, int_output=False)))
     assert "IRQ1: masked (IMR bit 1 of the master)" in text(controllers.panel(masked, None, 60))
-    ready = replace(master, irr=2, imr=0, isr=0, int_output=True)
+    ready = master._replace(irr=2, imr=0, isr=0, int_output=True)
     waits = replace(
         view, pic=replace(view.pic, master=ready), registers=replace(view.registers, rflags=2), procedure=None
     )

@@ -6,8 +6,8 @@ of a PC; `pic.py` wires two of these together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 ICW1_IC4 = 0x01  # ICW4 will follow
 ICW1_SNGL = 0x02  # the only 8259A: no ICW3
@@ -31,8 +31,7 @@ class InitState(IntEnum):
     READY = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Pic8259State:
+class Pic8259State(NamedTuple):
     """All of one 8259A. Bit n of `irr`, `isr`, `imr`, `lines` and `elcr` belongs to input IRn."""
 
     irr: int = 0
@@ -130,7 +129,7 @@ def settle(state: Pic8259State) -> Pic8259State:
     the line has dropped or was masked in the meantime the chip can only answer with IR7's.
     """
     if not state.int_output and request(state) is not None:
-        return replace(state, int_output=True)
+        return state._replace(int_output=True)
     return state
 
 
@@ -144,28 +143,28 @@ def set_line(state: Pic8259State, irq: int, level: bool) -> Pic8259State:
     if bool(state.lines & bit) == level:
         return state
     if not level:
-        return replace(state, lines=state.lines & ~bit, irr=state.irr & ~bit)
-    return settle(replace(state, lines=state.lines | bit, irr=state.irr | bit))
+        return state._replace(lines=state.lines & ~bit, irr=state.irr & ~bit)
+    return settle(state._replace(lines=state.lines | bit, irr=state.irr | bit))
 
 
 def set_elcr(state: Pic8259State, elcr: int) -> Pic8259State:
     """The chip after a write to its edge/level control register: a line that is high now is a request in level mode."""
-    return settle(replace(state, elcr=elcr, irr=state.irr | (state.lines & elcr)))
+    return settle(state._replace(elcr=elcr, irr=state.irr | (state.lines & elcr)))
 
 
 def acknowledge(state: Pic8259State) -> tuple[int | None, Pic8259State]:
     """The INTA cycles: the input that is acknowledged (None: spurious) and the chip after them."""
     irq = request(state)
-    state = replace(state, int_output=False)
+    state = state._replace(int_output=False)
     if irq is None:
         return None, settle(state)
     bit = 1 << irq
     if not state.level_triggered & bit:
-        state = replace(state, irr=state.irr & ~bit)
+        state = state._replace(irr=state.irr & ~bit)
     if not state.auto_eoi:
-        state = replace(state, isr=state.isr | bit)
+        state = state._replace(isr=state.isr | bit)
     elif state.rotate_on_auto_eoi:
-        state = replace(state, lowest_priority=irq)
+        state = state._replace(lowest_priority=irq)
     return irq, settle(state)
 
 
@@ -182,19 +181,18 @@ def write_data(state: Pic8259State, value: int) -> Pic8259State:
     """A write at A0=1: the next ICW of a sequence, or OCW1."""
     match state.init_state:
         case InitState.EXPECTS_ICW2:
-            return _next_icw(replace(state, vector_base=value & 0xF8))
+            return _next_icw(state._replace(vector_base=value & 0xF8))
         case InitState.EXPECTS_ICW3:
-            return _next_icw(replace(state, cascade=value))
+            return _next_icw(state._replace(cascade=value))
         case InitState.EXPECTS_ICW4:
-            state = replace(
-                state,
+            state = state._replace(
                 mode_8086=bool(value & ICW4_UPM),
                 auto_eoi=bool(value & ICW4_AEOI),
                 special_fully_nested=bool(value & ICW4_SFNM),
             )
             return _next_icw(state)
         case _:
-            return settle(replace(state, imr=value))
+            return settle(state._replace(imr=value))
 
 
 def read_command(state: Pic8259State) -> tuple[int, Pic8259State]:
@@ -228,10 +226,10 @@ def _write_icw1(state: Pic8259State, value: int) -> Pic8259State:
 
 def _next_icw(state: Pic8259State) -> Pic8259State:
     if state.init_state is InitState.EXPECTS_ICW2 and not state.single:
-        return replace(state, init_state=InitState.EXPECTS_ICW3)
+        return state._replace(init_state=InitState.EXPECTS_ICW3)
     if state.init_state is not InitState.EXPECTS_ICW4 and state.needs_icw4:
-        return replace(state, init_state=InitState.EXPECTS_ICW4)
-    return settle(replace(state, init_state=InitState.READY))
+        return state._replace(init_state=InitState.EXPECTS_ICW4)
+    return settle(state._replace(init_state=InitState.READY))
 
 
 def _write_ocw2(state: Pic8259State, value: int) -> tuple[int | None, Pic8259State]:
@@ -246,11 +244,11 @@ def _write_ocw2(state: Pic8259State, value: int) -> tuple[int | None, Pic8259Sta
         case 0b111:  # rotate on specific EOI
             return _end(state, level, rotate=True)
         case 0b100:  # rotate in automatic EOI mode, set
-            return None, replace(state, rotate_on_auto_eoi=True)
+            return None, state._replace(rotate_on_auto_eoi=True)
         case 0b000:  # rotate in automatic EOI mode, clear
-            return None, replace(state, rotate_on_auto_eoi=False)
+            return None, state._replace(rotate_on_auto_eoi=False)
         case 0b110:  # set priority
-            return None, settle(replace(state, lowest_priority=level))
+            return None, settle(state._replace(lowest_priority=level))
         case _:  # no operation
             return None, state
 
@@ -260,17 +258,17 @@ def _end(state: Pic8259State, irq: int | None, *, rotate: bool) -> tuple[int, Pi
         return -1, state
     cleared = irq if state.isr >> irq & 1 else -1
     lowest_priority = irq if rotate else state.lowest_priority
-    return cleared, settle(replace(state, isr=state.isr & ~(1 << irq), lowest_priority=lowest_priority))
+    return cleared, settle(state._replace(isr=state.isr & ~(1 << irq), lowest_priority=lowest_priority))
 
 
 def _write_ocw3(state: Pic8259State, value: int) -> Pic8259State:
     if value & 0x40:  # ESMM
-        state = replace(state, special_mask_mode=bool(value & 0x20))
+        state = state._replace(special_mask_mode=bool(value & 0x20))
     if value & 0x02:  # RR
-        state = replace(state, read_isr=bool(value & 0x01))
-    return settle(replace(state, poll=bool(value & 0x04)))
+        state = state._replace(read_isr=bool(value & 0x01))
+    return settle(state._replace(poll=bool(value & 0x04)))
 
 
 def _read_poll(state: Pic8259State) -> tuple[int, Pic8259State]:
-    irq, state = acknowledge(replace(state, poll=False))
+    irq, state = acknowledge(state._replace(poll=False))
     return (0 if irq is None else 0x80 | irq), state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from idtviz.machine.delivery.event import GENERAL_PROTECTION, PAGE_FAULT, STACK_FAULT, Fault
 from idtviz.machine.delivery.rules import Rule
@@ -14,16 +14,14 @@ Steps = Generator["Step", None, None]
 """A part of a procedure: it yields what it does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """`size` bytes at linear address `address`."""
 
     address: int
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step that was performed: its rule, what it found, what it read and wrote, and the fault that it ended in."""
 
     rule: Rule
