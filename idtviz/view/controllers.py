@@ -235,6 +235,8 @@ def _serial(view: View, before: View | None, width: int) -> Rows:
     parts.append(Span(f"{waiting} to read" if waiting else "none to read", role if waiting else Role.DIM))
     if state.ier:
         parts.append(Span(f"IER {state.ier:#04x}", role))
+    if state.held_back:
+        parts.append(Span("OUT2=0 holds IRQ4 back", Role.WARNING))
     rows = flow(parts, width)
     tail = sent.rstrip(b"\r\n").rpartition(b"\n")[2].decode("latin-1")
     return (*rows, line(width, Span(f"  {printable(tail.rstrip())}", Role.TEXT))) if tail.strip() else rows

@@ -6,6 +6,7 @@ import re
 
 from idtviz.debugger.disassembly import Instruction
 from idtviz.debugger.view import View
+from idtviz.view.fitting import clip, fitted
 from idtviz.view.layout import printable
 from idtviz.view.row import Role, Row, Rows, row
 
@@ -19,7 +20,7 @@ def instruction(view: View, item: Instruction, current: bool, width: int, *, ind
     """The row; `key` is the instruction's offset in CS. Bytes are left out where there is little room."""
     raw = item.raw.hex(" ")
     if len(raw) > _BYTES:
-        raw = raw[: _BYTES - 1] + "…"
+        raw = clip(raw, _BYTES)
     target = view.name(view.code.linear(item.target)) if item.target is not None else None
     text = f"{item.mnemonic:<6} {printable(target) if target else item.operands}"
     columns = f"{address_text(view, item.address)}  "
@@ -31,7 +32,7 @@ def instruction(view: View, item: Instruction, current: bool, width: int, *, ind
     return row(
         (indent, Role.CURRENT),
         (columns, Role.ADDRESS),
-        (text[:room], Role.CURRENT if current else Role.CODE),
+        (clip(text, room), Role.CURRENT if current else Role.CODE),
         *(((f"  {name}", Role.SYMBOL),) if fits else ()),
         lit=Role.CURRENT if lit else None,
         key=item.address,
@@ -52,13 +53,13 @@ def operand_note(view: View, width: int) -> Rows:
     what = f"       {verb} {where} ({operand.size} {unit})"
     name = printable(view.name(operand.address) or "")
     if access.fault is None:
-        return (row((f"{what} {name}"[:width], Role.DIM)),)
+        return (fitted(row((what, Role.DIM), (f" {name}" if name else "", Role.DIM)), width),)
     why = f"✗ {access.why}"
     if name and len(what) + len(name) + len(why) + 2 <= width:
         what += f" {name}"
     if len(what) + 1 + len(why) <= width:
         return (row((f"{what} ", Role.TEXT), (why, Role.BAD)),)
-    return row((what[:width], Role.TEXT)), row((f"       {why}"[:width], Role.BAD))
+    return fitted(row((what, Role.TEXT)), width), fitted(row((f"       {why}", Role.BAD)), width)
 
 
 def address_text(view: View, offset: int) -> str:

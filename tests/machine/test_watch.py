@@ -115,7 +115,7 @@ def test_a_page_that_is_not_there_yet_is_watched_from_the_instruction_on_that_ma
     world = LongModeWorld(pages={**LongModeWorld().pages, PT: Page(accessed=True, dirty=True)})
     code = (
         f"c70425{entry.to_bytes(4, 'little').hex()}{(ELSEWHERE | 0x63).to_bytes(4, 'little').hex()} "
-         f"b003 880425{ELSEWHERE.to_bytes(4, 'little').hex()} f4"
+        f"b003 880425{ELSEWHERE.to_bytes(4, 'little').hex()} f4"
     )
     assert writes(watching(machine_of(code, world), ELSEWHERE, 1)) == [(3, b"\x03")]
 

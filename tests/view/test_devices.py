@@ -80,3 +80,11 @@ def test_devices_in_use_stand_in_the_controllers_panel_above_the_timer():
     panel = controllers.panel(at("disk_sector", "data_in").view, None, 60)
     rows = [row.text.split()[0] for row in panel.rows if row.text.strip()]
     assert rows.index("ATA0") < rows.index("8254")
+
+
+def test_a_serial_interrupt_that_out2_keeps_from_its_line_says_so():
+    view = at("keyboard", "irq1").view
+    port = replace(view.com1, ier=1, mcr=0, received=b"x")
+    for mcr, said in ((0x00, True), (0x08, False)):
+        panel = controllers.panel(replace(view, com1=replace(port, mcr=mcr)), None, 80)
+        assert any("OUT2=0 holds IRQ4 back" in row.text for row in panel.rows) is said

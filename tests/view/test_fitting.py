@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idtviz.debugger.view import View
-from idtviz.view import delivery
+from idtviz.view import code, delivery
 from idtviz.view.fitting import clip, fitted
 from idtviz.view.row import Role, row
 
@@ -79,3 +79,16 @@ def test_only_a_name_is_cut_within() -> None:
     assert fitted(parts, 12).text == "stack …"
     parts = row(("saves ", Role.LABEL), ("  kernel_ready+0x1234", Role.SYMBOL))
     assert fitted(parts, 25).text == "saves   kernel_ready+…"
+
+
+def test_an_instruction_too_long_for_the_code_panel_loses_its_operand_and_not_half_of_it() -> None:
+    view = at("irq_on_vector_8", "set_gate").view
+    shown = [each.text for each in code.panel(view, None, 90, lambda _path: None).rows]
+    (whole,) = [text for text in shown if text.startswith("▶")]
+    assert whole.endswith("[edi*8 + 0x103000], si")
+    for width in range(30, 60):
+        for each in code.panel(view, None, width, lambda _path: None).rows:
+            assert len(each.text) <= width
+            if each.text.startswith("▶") and not each.text.rstrip().endswith("si"):
+                assert each.text.endswith(" …")
+                assert "0x103000" in each.text or "0x1" not in each.text.split("mov")[1]

@@ -21,7 +21,9 @@ def test_the_vector_table_of_real_mode_is_not_decoded_as_gates():
     view = at("multiboot_hello", "0").view
     assert (view.mode, view.idt.base, view.idt.limit) == ("protected", 0, 0x3FF)
     panel = idt.panel(view, None, 60)
-    assert text(panel).startswith("  IDTR still has the base and the limit of the real-mode\n  vector table: no LIDT yet.")
+    assert text(panel).startswith(
+        "  IDTR still has the base and the limit of the real-mode\n  vector table: no LIDT yet."
+    )
     assert "dpl" not in text(panel)
     assert "TSS" not in text(panel)
     assert roles(panel) == {Role.WARNING}

@@ -54,6 +54,11 @@ class UartState:
         return self.transcript.output
 
     @property
+    def held_back(self) -> bool:
+        """Whether an interrupt is pending that OUT2 keeps from the line: on a PC it opens the gate to IRQ4."""
+        return _pending(self) != IIR_NONE and not self.mcr & (MCR_OUT2 | MCR_LOOP)
+
+    @property
     def fifo_size(self) -> int:
         return FIFO_SIZE if self.fcr & 1 else 1
 
