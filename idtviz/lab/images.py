@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from idtviz.lab.image_kinds import Kind
-from idtviz.machine.boot import bare, boot_sector, bzimage, loader_gdt, multiboot, multiboot2, multiboot_header, rom
+from idtviz.machine.boot import bare, bzimage, loader_gdt, multiboot, multiboot2, multiboot_header, rom
 from idtviz.machine.boot.bootable import Bootable
 from idtviz.machine.boot.elf import MAGIC as ELF_MAGIC
 from idtviz.machine.boot.module import NO_EXTRAS, Extras
@@ -53,13 +53,17 @@ def parse(kind: Kind, raw: bytes, beside: Beside, mode: str | None = None) -> Bo
             return _multiboot(raw, beside)
         case Kind.BZIMAGE:
             return bzimage.parse(raw, beside.extras.command_line, beside.initrd)
-        case Kind.BOOT_SECTOR:
-            return boot_sector.parse(raw)
-        case Kind.DISK:
-            return boot_sector.parse(raw, floppy=False)
+        case Kind.BOOT_SECTOR | Kind.DISK:
+            return _on_drive(raw, floppy=None if kind is Kind.BOOT_SECTOR else False)
         case Kind.ROM:
             return rom.parse(raw)
     return bare.parse(raw, mode)
+
+
+def _on_drive(raw: bytes, *, floppy: bool | None) -> Bootable:
+    from idtviz.machine.boot import boot_sector  # noqa: PLC0415 -- with the BIOS, which is much to load
+
+    return boot_sector.parse(raw, floppy=floppy)
 
 
 def _multiboot(raw: bytes, beside: Beside) -> Bootable:

@@ -30,7 +30,8 @@ class Bus:
         self._begun = begun
         self._slice_start = 0
         self._slice_end = 0
-        self._requested = False
+        self.requested = False
+        """The level of INTR when the run began."""
         self.attention = False
         """Set where an access has done something that the processor must look at before it goes on."""
         self.on_access: OnAccess | None = None
@@ -45,7 +46,7 @@ class Bus:
     def begin(self, start: int, end: int) -> None:
         """A run begins that is to go from instruction `start` to `end`."""
         self._slice_start, self._slice_end = start, end
-        self._requested = self._board.intr
+        self.requested = self._board.intr
         self.attention = False
 
     @property
@@ -92,7 +93,7 @@ class Bus:
     def _after(self, stop: Callable[[], None]) -> None:
         self._schedule.refresh()
         # A request that was there when the run began is held off, and seen where that ends.
-        if self.attention or self._board.intr != self._requested or self._schedule.due < self._slice_end:
+        if self.attention or self._board.intr != self.requested or self._schedule.due < self._slice_end:
             self.attention = False
             stop()
 

@@ -37,11 +37,6 @@ class InterruptInputs:
         return waits and self._cpu.interrupt_shadow
 
     @property
-    def masked(self) -> bool:
-        """Whether an interrupt is held off by RFLAGS.IF."""
-        return self._board.intr and not self._cpu.interrupt_flag
-
-    @property
     def wakes(self) -> bool:
         """Whether something is there that ends a HLT now."""
         return self._takes_nmi or (self._board.intr and self._cpu.interrupts_enabled)

@@ -124,7 +124,7 @@ class Processor(ActiveProcessor):
         if shadow:
             # It ends behind this instruction, a single iteration too; the engine would count that one otherwise.
             self.cpu.cast_interrupt_shadow(cast=False)
-        completed = self.cpu.run(count, guarded=guarded, window=self.inputs.masked)
+        completed = self.cpu.run(count, guarded=guarded, window=self._bus.requested and not enabled)
         if shadow:
             # Of several instructions in a row that cast a shadow the first one does it (SDM 3A 6.8.3).
             self.cpu.cast_interrupt_shadow(cast=not completed)

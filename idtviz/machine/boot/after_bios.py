@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from idtviz.machine.boot.entry import enter
 from idtviz.machine.chips import pit
-from idtviz.machine.firmware import bios
 from idtviz.machine.pc import Machine
 
 
 def leave(machine: Machine) -> None:
     """Do what the BIOS does to a new machine. The loader comes next: no program has been entered yet."""
+    from idtviz.machine.firmware import bios  # noqa: PLC0415 -- much to load, and most images come without
+
     enter(machine, "real", 0)
     bios.install(machine)
     bios.set_up(machine)
