@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from idtviz.machine.boot.multiboot_header import Addresses
-from idtviz.machine.boot.placement import FOUR_GIB
+from idtviz.machine.boot.multiboot_header import Addresses, search
 from idtviz.machine.boot.problem import ImageError
 
 MAGIC: Final = 0xE85250D6
@@ -55,13 +54,7 @@ class Header:
 
 def offset(raw: bytes) -> int | None:
     """Where in the file a header with the right checksum stands."""
-    at = raw.find(_MAGIC, 0, SEARCHED)
-    while at >= 0:
-        whole = not at % 8 and at + _FIELDS.size <= min(len(raw), SEARCHED)
-        if whole and not sum(_FIELDS.unpack_from(raw, at)) % FOUR_GIB:
-            return at
-        at = raw.find(_MAGIC, at + 1, SEARCHED)
-    return None
+    return search(raw[:SEARCHED], _MAGIC, _FIELDS, alignment=8)
 
 
 def find(raw: bytes) -> Header:

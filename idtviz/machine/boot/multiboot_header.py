@@ -69,12 +69,17 @@ def find(raw: bytes) -> Header | None:
 
 def offset(raw: bytes) -> int | None:
     """Where in the file a header with the right checksum stands."""
-    at = raw.find(_MAGIC, 0, SEARCHED)
+    return search(raw[:SEARCHED], _MAGIC, _FIELDS, alignment=4)
+
+
+def search(raw: bytes, magic: bytes, fields: struct.Struct, alignment: int) -> int | None:
+    """Where in `raw` whole `fields` stand that begin with `magic`, and whose sum is 0 in 32 bits."""
+    at = raw.find(magic)
     while at >= 0:
-        whole = not at % 4 and at + _FIELDS.size <= min(len(raw), SEARCHED)
-        if whole and not sum(_FIELDS.unpack_from(raw, at)) % FOUR_GIB:
+        whole = not at % alignment and at + fields.size <= len(raw)
+        if whole and not sum(fields.unpack_from(raw, at)) % FOUR_GIB:
             return at
-        at = raw.find(_MAGIC, at + 1, SEARCHED)
+        at = raw.find(magic, at + 1)
     return None
 
 
