@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks import others, running, screen, steps
+from benchmarks import others, running, screen, steps, travel
 
 running.report()
 steps.report()
+travel.report()
 others.report()
 screen.report()

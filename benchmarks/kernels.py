@@ -41,6 +41,30 @@ def counting(instructions: int) -> tuple[Machine, int]:
     return _long_mode(code + LOOP, 10_000_000), ENTRY + len(code)
 
 
+WRITTEN_ONCE, WRITTEN_OFTEN, WRITTEN_EARLY = 0x200000, 0x200100, 0x200200
+
+
+def writer(hertz: int = 10_000_000) -> Machine:
+    """Writes one word once, one a million times, and then a third as long as it runs."""
+    code = b"".join(
+        (
+            b"\x48\xa3" + WRITTEN_ONCE.to_bytes(8, "little"),  # mov [once], rax
+            b"\xbf" + WRITTEN_EARLY.to_bytes(4, "little") + b"\xb9" + (1_000_000).to_bytes(4, "little"),
+            bytes.fromhex("48010f ffc9 75f9"),  # add [rdi], rcx; dec ecx; jnz
+            b"\xbf" + WRITTEN_OFTEN.to_bytes(4, "little"),
+            bytes.fromhex("480107 48ffc0 90 ebf7"),  # add [rdi], rax; inc rax; nop; jmp back
+        )
+    )
+    return _long_mode(code, hertz)
+
+
+def painter(hertz: int = 10_000_000) -> Machine:
+    """Writes to one page after the other of the upper twelve MiB, round and round."""
+    # mov edi, start; again: mov [rdi], rbx; add rdi, 4160; add rax, rdi; xor rbx, rax; cmp rdi, end; jb again; jmp
+    code = bytes.fromhex("bf00004000 48891f 4881c740100000 4801f8 4831c3 4881ff0000fe00 72e7 ebe0")
+    return _long_mode(code, hertz)
+
+
 def _long_mode(code: bytes, hertz: int) -> Machine:
     machine = Machine(MEMORY, hertz)
     boot.enter(machine, "long", ENTRY)

@@ -15,7 +15,10 @@ from idtviz.cli.problems import refuse
 from idtviz.lab.overrides import Overrides
 from idtviz.lab.scenario import LARGEST_MEMORY, SMALLEST_MEMORY, size
 
-FILE_HELP = "A scenario (.toml) or its name, an ELF or Multiboot kernel, a bzImage, a boot sector, floppy or disk."
+FILE_HELP = (
+    "A scenario (.toml) or its name, an ELF or Multiboot kernel, a bzImage, a boot sector, floppy or disk, "
+    "or a saved session (.idtviz)."
+)
 
 
 class Loader(Enum):

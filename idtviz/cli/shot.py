@@ -11,12 +11,11 @@ from typing import Annotated
 import typer
 
 from idtviz.cli.machine_options import FILE_HELP, on_a_machine
+from idtviz.cli.opening import opened
 from idtviz.cli.problems import FAILED, complain, refuse
 from idtviz.debugger.places import PlaceError, parse
 from idtviz.debugger.session import SessionError
 from idtviz.lab.overrides import Overrides
-from idtviz.lab.preparation import prepare
-from idtviz.lab.problems import ScenarioError
 
 _SMALLEST, _LARGEST = (40, 12), (400, 200)
 
@@ -24,23 +23,31 @@ _SMALLEST, _LARGEST = (40, 12), (400, 200)
 @on_a_machine
 def command(
     file: Annotated[str, typer.Argument(metavar="FILE", help=FILE_HELP)],
-    at: Annotated[str, typer.Option("--at", metavar="MOMENT", help="812, 812+3, #PF:2+5, irq1, a symbol, or end.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.svg", help="Where the picture goes.")],
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="MOMENT",
+            help="812, 812+3, #PF:2+5, irq1, a symbol, or end; of a saved session else where it stands.",
+        ),
+    ] = None,
     size: Annotated[str, typer.Option("--size", metavar="COLUMNSxROWS", help="The size of the screen.")] = "160x48",
     *,
     overrides: Overrides,
 ) -> None:
     """Draw the debugger at MOMENT into an SVG file."""
     wanted = _size(size)
+    session = opened(file, overrides)
+    if at is None and session.saved_as is None:
+        refuse("--at: expected a moment; only a saved session stands at one")
     try:
-        prepared = prepare(file, overrides)
-        parse(at, prepared.setup.symbols)
-    except ScenarioError as error:
-        refuse(error)
+        if at is not None:
+            parse(at, session.symbols)
     except PlaceError as error:
         refuse(f"--at: {error}")
     except ValueError:
-        refuse(f"--at: the number in {at[:60]!r} is too large")
+        refuse(f"--at: the number in {str(at)[:60]!r} is too large")
     if not output.parent.is_dir():
         refuse(f"{output}: the folder {str(output.parent)!r} does not exist")
     if output.is_dir():
@@ -48,7 +55,7 @@ def command(
     from idtviz.tui.shot import shoot  # noqa: PLC0415 -- only a screen needs Textual
 
     try:
-        picture = shoot(prepared, at, wanted)
+        picture = shoot(session, at, wanted)
     except SessionError as error:
         complain(f"{file}: {error}")
         raise typer.Exit(FAILED) from error

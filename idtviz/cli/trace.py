@@ -10,11 +10,11 @@ import typer
 
 from idtviz.cli import trace_json, trace_text
 from idtviz.cli.machine_options import FILE_HELP, on_a_machine
-from idtviz.cli.problems import FAILED, complain, refuse
+from idtviz.cli.opening import opened_run
+from idtviz.cli.problems import FAILED, complain
 from idtviz.lab.expectations import screen_of
 from idtviz.lab.overrides import Overrides
-from idtviz.lab.preparation import prepare
-from idtviz.lab.problems import ScenarioError, printable
+from idtviz.lab.problems import printable
 from idtviz.lab.run import DEFAULT_LIMIT, Begun, End, run
 from idtviz.lab.session import LabSession
 from idtviz.machine.events import Happened
@@ -36,11 +36,11 @@ def command(
     instructions: Annotated[bool, typer.Option("--instructions", help="Print each instruction as well.")] = False,
     overrides: Overrides,
 ) -> None:
-    """Run FILE without a screen, and print every event, in order."""
-    try:
-        session = LabSession(prepare(file, overrides), narrated=False)
-    except ScenarioError as error:
-        refuse(error)
+    """Run FILE without a screen, and print every event, in order.
+
+    Of a saved session the present branch is run, with all that was given on its way.
+    """
+    session, given = opened_run(file, overrides)
     printer: _Printer = _JsonPrinter(session) if form is Format.JSON else _TextPrinter(session)
     printer.begin()
     end = run(
@@ -48,6 +48,7 @@ def command(
         limit=limit,
         on_event=printer.event,
         on_instruction=printer.instruction if instructions else None,
+        given=given,
     )
     printer.finish(end)
     if end.reason == "unsupported":

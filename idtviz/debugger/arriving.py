@@ -10,7 +10,7 @@ from idtviz.debugger.breakpoints import Breakpoints
 from idtviz.debugger.history import History
 from idtviz.debugger.inputs import Recorded, ScriptedInput
 from idtviz.debugger.moment import START, Moment
-from idtviz.debugger.places import PlaceKind
+from idtviz.debugger.places import Place
 from idtviz.debugger.recording import Recording
 from idtviz.debugger.stops import Interrupted, Reason, Stop
 from idtviz.debugger.symbols import Symbols
@@ -30,6 +30,8 @@ class Setup:
     build: Callable[[], Machine]
     symbols: Symbols = field(default_factory=Symbols)
     inputs: tuple[ScriptedInput, ...] = ()
+    stations: tuple[Place, ...] = ()
+    """Places of which the session is to know when they are passed."""
 
 
 class Arriver:
@@ -42,12 +44,13 @@ class Arriver:
         """Told of each event when it happens for the first time."""
         self.machine = setup.build()
         self.machine.on_event = self._record
+        self.machine.events = 0  # what happened while it was built is not part of the run
         self.machine.watch.disarm(0)
         self._processor = self.machine.processor  # asked for at each step
-        self._recording = Recording(setup.inputs)
+        self._recording = Recording(setup.inputs, setup.stations)
         self._pause = threading.Event()
         self._ahead = False  # a run has begun a procedure of which no step has been performed
-        self._watched = {item.place.value for item in setup.inputs if item.place.kind is PlaceKind.ADDRESS}
+        self._watched = self._recording.awaited
         self._history = History(self.machine)
         self._discover(START)
         self._history.take(START)
@@ -93,6 +96,15 @@ class Arriver:
                 self._recording.reach(last, ring, boundary=False)
         self._arrive()
 
+    def _rewind(self, moment: Moment) -> None:
+        """Be at the last checkpoint at or before `moment`."""
+        self._ahead = False
+        if self._history.rewind(moment) == START:
+            # That checkpoint was taken before anyone could type or edit.
+            for given in self._recording.inputs:
+                if given.moment == START and given.script is None:
+                    given.input.apply(self.machine)
+
     def _guard_endless(self) -> None:
         if self.machine.step >= ENDLESS:
             text = f"{self.machine.step} delivery steps in a row, and no instruction completes any more"
@@ -122,9 +134,10 @@ class Arriver:
         recording.reach(at, machine.cpu.cpl, boundary=activity is None and not machine.halted)
         if isinstance(activity, Delivery):
             recording.recognise(Moment(at.instruction, at.step - len(activity.steps)), activity.event)
+        if self._watched and activity is None and machine.cpu.linear_rip in self._watched:
+            recording.pass_address(at, machine.cpu.linear_rip)
+            self._watched = recording.awaited
         if recording.script:
-            if activity is None and machine.cpu.linear_rip in self._watched:
-                recording.pass_address(at, machine.cpu.linear_rip)
             for index, scripted in recording.due(at, stuck=machine.stuck):
                 recording.inputs.append(Recorded(at, scripted.input, index))
                 scripted.input.apply(machine)

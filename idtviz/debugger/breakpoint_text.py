@@ -1,4 +1,4 @@
-"""Breakpoints as a person writes them: `#PF if error & 4`, `port 0x60 read`, `write counter 8`, `iret to ring 3`.
+"""Breakpoints as a person writes them: `#PF if error & 4`, `port 0x60 read`, `write counter 8`, `write rax`.
 
 address      0x100088 | a symbol | kernel.c:42
 delivery     #PF | int 0x80 | irq1 | nmi | vector 0x21 | any exception | interrupt | delivery  [if CONDITION]
@@ -6,7 +6,11 @@ what failed  fault in delivery | shutdown
 return       iret [to ring N]
 port         port N [read|write] | port A..B [read|write]
 memory       write ADDRESS [SIZE]
+register     write rax | write cr3; of a part (eax, al) it is the whole
 processor    mode | ring
+
+A register wins over a symbol of the same name; that is watched by its address, or with a size: `write tr 4`. The name
+of a part of a register, such as `flags` or `ch`, is a symbol's where there is one.
 """
 
 from __future__ import annotations
@@ -21,15 +25,17 @@ from idtviz.debugger.breakpoints import (
     FailedDeliveryBreakpoint,
     ModeBreakpoint,
     PortBreakpoint,
+    RegisterBreakpoint,
     ReturnBreakpoint,
     RingBreakpoint,
     ShutdownBreakpoint,
     WriteBreakpoint,
 )
-from idtviz.debugger.conditions import ALWAYS, Condition, ConditionError, number, parse_condition
+from idtviz.debugger.conditions import ALWAYS, Condition, ConditionError, address_of, number, parse_condition
 from idtviz.debugger.places import PlaceError, PlaceKind, parse
 from idtviz.debugger.symbols import Symbols
 from idtviz.machine.delivery.event import Source
+from idtviz.machine.register_writes import full_name
 from idtviz.machine.watch import Bytes, Ports
 from idtviz.x86 import vectors
 
@@ -67,6 +73,29 @@ def parse_breakpoint(text: str, symbols: Symbols) -> Breakpoint:
     if condition:
         raise BreakpointError(f"{what!r} takes no condition: only a delivery, such as #PF or delivery, does")
     return _elsewhere(what, symbols)
+
+
+def text_of(item: Breakpoint, symbols: Symbols) -> str:
+    """A text that means this breakpoint: what it is called, or the same in numbers. Raises BreakpointError."""
+    for text in (str(item), _in_numbers(item)):
+        try:
+            if text and parse_breakpoint(text, symbols) == item:
+                return text
+        except BreakpointError:
+            continue
+    raise BreakpointError(f"there is no text for {str(item)!r}")
+
+
+def _in_numbers(item: Breakpoint) -> str:
+    """With addresses and vectors in place of names; empty where there are none."""
+    if isinstance(item, AddressBreakpoint) and len(item.addresses) == 1:
+        return f"{item.addresses[0]:#x}"
+    if isinstance(item, WriteBreakpoint):
+        return f"write {item.place.address:#x} {item.place.size}"
+    if isinstance(item, DeliveryBreakpoint) and item.vector is not None:
+        condition = f" if {item.condition}" if item.condition.terms else ""
+        return f"vector {item.vector:#x}{condition}"
+    return ""
 
 
 def _delivery(what: str, condition: Condition) -> DeliveryBreakpoint | None:
@@ -146,10 +175,15 @@ def _port(what: str) -> PortBreakpoint:
     return PortBreakpoint(Ports(first, last, read=way != "write", write=way != "read"))
 
 
-def _write(what: str, symbols: Symbols) -> WriteBreakpoint:
+def _write(what: str, symbols: Symbols) -> WriteBreakpoint | RegisterBreakpoint:
     match = _WRITE.fullmatch(what)
     if match is None:
-        raise BreakpointError(f"{what!r}: expected write, an address or a symbol, and perhaps a size in bytes")
+        raise BreakpointError(f"{what!r}: expected write, then a register; or an address or symbol, and perhaps a size")
+    where = match["where"]
+    register = full_name(where)
+    part = register != where.lower() and symbols.address_of(where) is not None
+    if register is not None and not match["size"] and not part:
+        return RegisterBreakpoint(register)
     try:
         address = number(match["where"], symbols)
     except ConditionError as error:
@@ -169,13 +203,16 @@ def _size_at(address: int, symbols: Symbols) -> int:
 
 
 def _address(what: str, symbols: Symbols) -> AddressBreakpoint:
+    behind = address_of(what, symbols) if "+0x" in what.lower() else None
+    if behind is not None:
+        return AddressBreakpoint((behind,), symbols.name(behind) or f"{behind:#x}")
     try:
         place = parse(what, symbols)
     except PlaceError as error:
         raise BreakpointError(
             f"{what!r} is nothing to stop at: expected an address in hex, a symbol, a source line such as kernel.c:42, "
             "#PF, int 0x80, irq1, nmi, vector 0x21, any exception, interrupt, delivery, fault in delivery, shutdown, "
-            "iret, port 0x60, write counter, mode or ring"
+            "iret, port 0x60, write counter, write rax, mode or ring"
         ) from error
     line = _LINE.fullmatch(what)
     if line is not None and symbols.address_of(line["file"]) is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from idtviz.debugger.conditions import ALWAYS, Condition
@@ -106,6 +106,19 @@ class WriteBreakpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisterBreakpoint:
+    """Stop behind the instruction or step that has written the register, by its full name.
+
+    An instruction counts where it writes the register at all, a step of a delivery or return where that changes it.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"write {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class ModeBreakpoint:
     """Stop where the mode has changed: real, protected, long, compatibility, virtual-8086."""
 
@@ -129,6 +142,7 @@ Breakpoint = (
     | ReturnBreakpoint
     | PortBreakpoint
     | WriteBreakpoint
+    | RegisterBreakpoint
     | ModeBreakpoint
     | RingBreakpoint
 )
@@ -157,6 +171,11 @@ class Breakpoints:
         return tuple(self._listed.values())
 
     @property
+    def last(self) -> int:
+        """The highest number that has been used; 0: none has."""
+        return self._last
+
+    @property
     def enabled(self) -> tuple[Breakpoint, ...]:
         """Those that stop a run."""
         return tuple(entry.breakpoint for entry in self._listed.values() if entry.enabled)
@@ -175,6 +194,11 @@ class Breakpoints:
             known = Listed(self._last, item)
         self._listed[known.number] = found = replace(known, enabled=True)
         return found
+
+    def put_back(self, listed: Iterable[Listed], last: int) -> None:
+        """Have the list hold these, and no others. `last`: the highest number that has been used."""
+        self._listed = {entry.number: entry for entry in listed}
+        self._last = max((last, *self._listed))
 
     def toggle(self, item: Breakpoint) -> bool:
         """Set the breakpoint, or take it away if it is set; returns whether it is set now."""

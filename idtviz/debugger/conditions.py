@@ -70,6 +70,7 @@ _RELATIONS: dict[str, Callable[[int, int], object]] = {
     "&": operator.and_,
 }
 _TERM = re.compile(r"(?P<quantity>\w+)\s*(?P<relation>==|!=|<=|>=|<|>|&|\bin\b)\s*(?P<value>\S.*)")
+_BEHIND = re.compile(r"(?P<symbol>.+)\+(?P<offset>0x[0-9a-f]{1,16})", re.IGNORECASE)
 _NUMBER = re.compile(r"0x[0-9a-f_]+|\d[\d_]*", re.IGNORECASE)
 
 
@@ -114,7 +115,14 @@ def number(text: str, symbols: Symbols) -> int:
     """A number, in decimal or in hex with 0x, or the address of a symbol. Raises ConditionError."""
     if _NUMBER.fullmatch(text):
         return int(text, 0 if text[:2].lower() == "0x" else 10)
-    address = symbols.address_of(text)
+    address = address_of(text, symbols)
     if address is None:
         raise ConditionError(f"{text!r} is neither a number nor a symbol of the image")
     return address
+
+
+def address_of(text: str, symbols: Symbols) -> int | None:
+    """The address of a symbol, or of a byte behind its start: `counter+0x8`; None where there is no such symbol."""
+    behind = _BEHIND.fullmatch(text)
+    base = None if behind is None else symbols.address_of(behind["symbol"])
+    return symbols.address_of(text) if behind is None or base is None else base + int(behind["offset"], 16)

@@ -1,16 +1,18 @@
-"""What reaches the machine from outside: keys, interrupt lines, serial bytes, pokes.
+"""What reaches the machine from outside: keys, interrupt lines, serial bytes, and edits of what it holds.
 
-Scripted or live, all of it is recorded.
+Scripted or live, all of it is recorded. Each is made of plain numbers, texts and bytes.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import Place
 from idtviz.machine.chips import scancodes
-from idtviz.machine.memory import AccessFault
+from idtviz.machine.edits import chips, memory, registers
+from idtviz.machine.edits.refusal import RefusedError
 from idtviz.machine.pc import Machine
 
 
@@ -66,27 +68,77 @@ class Serial:
 
 @dataclass(frozen=True, slots=True)
 class Poke:
-    """Bytes written to memory at a linear address, as the supervisor sees it.
+    """Bytes written to memory at a linear address, whatever the page allows.
 
-    Nothing happens where no page is mapped.
+    Nothing happens where no RAM is mapped. `name`: what a person calls the edit: `idt[14].dpl 0 → 3`.
     """
 
     address: int
     data: bytes
+    name: str = ""
 
     def apply(self, machine: Machine) -> None:
-        registers = machine.cpu.registers()
-        try:
-            machine.linear(registers).write(self.address, self.data)
-        except AccessFault:
-            return
-        machine.cpu.forget_code(self.address, len(self.data))
+        with suppress(RefusedError):
+            memory.write_linear(machine, self.address, self.data)
 
     def __str__(self) -> str:
-        return f"poke {self.address:#x} {self.data.hex(' ')}"
+        return f"edit {self.name}" if self.name else f"poke {self.address:#x} {self.data.hex(' ')}"
 
 
-Input = Keys | Irq | Nmi | Serial | Poke
+@dataclass(frozen=True, slots=True)
+class PokePhysical:
+    """The same at a physical address: where the paging structures are."""
+
+    address: int
+    data: bytes
+    name: str = ""
+
+    def apply(self, machine: Machine) -> None:
+        with suppress(RefusedError):
+            memory.write_physical(machine, self.address, self.data)
+
+    def __str__(self) -> str:
+        return f"edit {self.name}" if self.name else f"poke physical {self.address:#x} {self.data.hex(' ')}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetRegister:
+    """A register of the processor is given a value; see `machine.edits.registers.NAMES`.
+
+    Nothing happens where the processor would not take it, or while a delivery is under way.
+    """
+
+    register: str
+    value: int
+    name: str = ""
+
+    def apply(self, machine: Machine) -> None:
+        with suppress(RefusedError):
+            registers.set_register(machine, self.register, self.value)
+
+    def __str__(self) -> str:
+        return f"edit {self.name or f'{self.register} = {self.value:#x}'}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetChip:
+    """A register of a chip is given a value; see `machine.edits.chips`. Nothing happens where there is none such."""
+
+    chip: str
+    register: str
+    value: int
+    name: str = ""
+
+    def apply(self, machine: Machine) -> None:
+        with suppress(RefusedError):
+            chips.set_chip(machine, self.chip, self.register, self.value)
+
+    def __str__(self) -> str:
+        return f"edit {self.name or f'{chips.path(self.chip, self.register)} = {self.value:#x}'}"
+
+
+Edit = Poke | PokePhysical | SetRegister | SetChip
+Input = Keys | Irq | Nmi | Serial | Edit
 
 
 @dataclass(frozen=True, slots=True)

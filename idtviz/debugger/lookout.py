@@ -13,6 +13,7 @@ from idtviz.debugger.breakpoints import (
     FailedDeliveryBreakpoint,
     ModeBreakpoint,
     PortBreakpoint,
+    RegisterBreakpoint,
     ReturnBreakpoint,
     RingBreakpoint,
     ShutdownBreakpoint,
@@ -25,6 +26,7 @@ from idtviz.machine.delivery.event import after_fault
 from idtviz.machine.delivery.returns import Return
 from idtviz.machine.memory import RehearsedMemory
 from idtviz.machine.pc import Machine
+from idtviz.machine.register_watch import RegisterWrite
 from idtviz.machine.watch import MemoryWrite, ModeChange, PortAccess, Seen, Watched
 
 
@@ -81,7 +83,8 @@ class Lookout:
     @property
     def wants_steps(self) -> bool:
         """Whether a breakpoint may be met between two steps of a procedure."""
-        return any(isinstance(item, WriteBreakpoint | FailedDeliveryBreakpoint) for item in self._breakpoints)
+        kinds = WriteBreakpoint | RegisterBreakpoint | FailedDeliveryBreakpoint
+        return any(isinstance(item, kinds) for item in self._breakpoints)
 
     def _move(self, move: Callable[[], None]) -> None:
         machine = self._machine
@@ -167,6 +170,8 @@ def _asks_for(item: Breakpoint, seen: Seen) -> bool:
         return isinstance(item, PortBreakpoint) and item.ports.covers(seen.port, seen.size, written=seen.written)
     if isinstance(seen, MemoryWrite):
         return isinstance(item, WriteBreakpoint) and item.place == seen.place
+    if isinstance(seen, RegisterWrite):
+        return isinstance(item, RegisterBreakpoint) and item.name == seen.name
     assert isinstance(seen, ModeChange)
     (mode, ring), (new_mode, new_ring) = seen.before, seen.after
     return (isinstance(item, ModeBreakpoint) and mode != new_mode) or (
@@ -179,5 +184,6 @@ def _watched(breakpoints: Iterable[Breakpoint]) -> Watched:
     return Watched(
         ports=frozenset(item.ports for item in items if isinstance(item, PortBreakpoint)),
         writes=frozenset(item.place for item in items if isinstance(item, WriteBreakpoint)),
+        registers=frozenset(item.name for item in items if isinstance(item, RegisterBreakpoint)),
         modes=any(isinstance(item, ModeBreakpoint | RingBreakpoint) for item in items),
     )

@@ -117,14 +117,24 @@ def under_way(machine: Machine, recording: Recording) -> ProcedureView | None:
     activity = machine.activity
     if isinstance(activity, Procedure):
         # What has been performed is undone in the rehearsal: a task that is busy by now was not when it was entered.
-        whole = activity.over(RehearsedMemory(machine.memory, activity.before, activity.memory))
-        whole.complete()
+        whole = _again(activity, RehearsedMemory(machine.memory, activity.before, activity.memory))
         steps = tuple(activity.steps) + tuple(whole.steps[len(activity.steps) :])
         return _seen(Stage.UNDER_WAY, whole, steps, len(activity.steps), recording)
     done = machine.finished
     if done is not None:
         return _seen(Stage.DONE, done, tuple(done.steps), len(done.steps), recording)
     return None
+
+
+def _again(activity: Procedure, memory: RehearsedMemory) -> Procedure:
+    """All of `activity`, rehearsed from its beginning; memory that was edited on the way is edited there again."""
+    whole = activity.over(memory)
+    for performed, physical, data in activity.disturbances:
+        while len(whole.steps) < performed:
+            whole.advance()
+        memory.disturb(physical, data)
+    whole.complete()
+    return whole
 
 
 def at_rest(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bisect
+import copy
 from dataclasses import replace
+from typing import NamedTuple
 
 from idtviz.debugger.inputs import Input, Recorded, ScriptedInput
 from idtviz.debugger.moment import START, Moment
@@ -14,10 +16,18 @@ from idtviz.machine.events import Delivered, Happened
 _DETAILED = 5000  # deliveries whose steps are kept; with them a delivery takes some 8 KB
 
 
+class Note(NamedTuple):
+    """What a person wrote down about a moment."""
+
+    moment: Moment
+    text: str
+
+
 class Recording:
     """The one run that a session has recorded. Everything in it is ordered by time."""
 
-    def __init__(self, script: tuple[ScriptedInput, ...]) -> None:
+    def __init__(self, script: tuple[ScriptedInput, ...], stations: tuple[Place, ...] = ()) -> None:
+        """`stations`: places of which one wants to know, beside those of `script`, when they were passed."""
         self.script = script
         self.frontier = START
         self.events: list[Happened] = []
@@ -28,7 +38,10 @@ class Recording:
         """Each event, with the moment at which its delivery begins."""
         self.rings: list[tuple[Moment, int]] = []
         """Each change of ring: where it was first seen, and the new CPL."""
-        self._hits: dict[int, list[Moment]] = {index: [] for index in range(len(script))}
+        self.notes: list[Note] = []
+        """What the person wrote down, in order of their moments."""
+        self._hits: dict[Place, list[Moment]] = {place: [] for place in (*(item.place for item in script), *stations)}
+        """When each place was passed, up to the occurrence that it names."""
         self._boundaries: dict[int, list[int]] = {}
         self._last_step: dict[int, int] = {}
 
@@ -56,16 +69,30 @@ class Recording:
         """The delivery of `event` begins at `start`."""
         if self.recognised and self.recognised[-1][0] >= start:
             return
-        for index, scripted in enumerate(self.script):
-            if scripted.place.counts(event, len(self.recognised)):
-                self._hits[index].append(start)
+        for place, hits in self._hits.items():
+            if len(hits) < place.occurrence and place.counts(event, len(self.recognised)):
+                hits.append(start)
         self.recognised.append((start, event))
 
     def pass_address(self, at: Moment, address: int) -> None:
         """The instruction at `address` is next at `at`."""
-        for index, scripted in enumerate(self.script):
-            if scripted.place.kind is PlaceKind.ADDRESS and scripted.place.value == address:
-                self._hits[index].append(at)
+        for place, hits in self._hits.items():
+            if place.kind is PlaceKind.ADDRESS and place.value == address and len(hits) < place.occurrence:
+                hits.append(at)
+
+    @property
+    def awaited(self) -> frozenset[int]:
+        """The linear addresses of places that have not been passed often enough yet."""
+        return frozenset(
+            place.value
+            for place, hits in self._hits.items()
+            if place.kind is PlaceKind.ADDRESS and len(hits) < place.occurrence
+        )
+
+    def passed(self, place: Place) -> Moment | None:
+        """When one of the places given at the start was passed for the `occurrence`-th time."""
+        hits = self._hits[place]
+        return hits[place.occurrence - 1] if len(hits) >= place.occurrence else None
 
     def due(self, at: Moment, *, stuck: bool) -> list[tuple[int, ScriptedInput]]:
         """The scripted inputs whose place has been reached, with their place in the script.
@@ -76,17 +103,14 @@ class Recording:
         return [
             (index, scripted)
             for index, scripted in enumerate(self.script)
-            if index not in given and self._is_reached(index, scripted.place, at, stuck)
+            if index not in given and self._is_reached(scripted.place, at, stuck)
         ]
 
-    def _is_reached(self, index: int, place: Place, at: Moment, stuck: bool) -> bool:
+    def _is_reached(self, place: Place, at: Moment, stuck: bool) -> bool:
         if place.kind is PlaceKind.COUNT:
             return at >= Moment(place.value, place.steps) or stuck
-        hits = self._hits[index]
-        if len(hits) < place.occurrence:
-            return False
-        hit = hits[place.occurrence - 1]
-        return at >= Moment(hit.instruction, hit.step + place.steps)
+        hit = self.passed(place)
+        return hit is not None and at >= Moment(hit.instruction, hit.step + place.steps)
 
     @property
     def pending(self) -> int:
@@ -147,21 +171,38 @@ class Recording:
             return Moment(previous, self._last_step.get(previous, 0))
         return Moment(previous, (self._boundaries.get(previous) or [0])[-1])
 
+    # What a person writes down
+
+    def write_down(self, note: Note) -> None:
+        """Keep a note; an empty text takes away what was noted at that moment."""
+        self.notes = [other for other in self.notes if other.moment != note.moment]
+        if note.text:
+            bisect.insort(self.notes, note, key=lambda other: other.moment)
+
     # Another way
 
+    def fork(self, at: Moment, events: int) -> Recording:
+        """The recording of a run that is the same up to `at`, before which `events` events happened."""
+        found = copy.copy(self)
+        found.truncate(at, events)
+        return found
+
     def truncate(self, at: Moment, events: int) -> None:
-        """Forget what lies behind `at`, before which `events` events happened."""
+        """Forget what lies behind `at`, before which `events` events happened; nothing of it is shared any more."""
         self.frontier = at
-        del self.events[events:]
+        self.events = self.events[:events]
         self.deliveries = [event for event in self.events if isinstance(event, Delivered)]
         self.inputs = [recorded for recorded in self.inputs if recorded.moment <= at]
-        self.recognised = [(start, event) for start, event in self.recognised if start < at]
-        self.rings = [(start, cpl) for start, cpl in self.rings if start <= at]
-        for index, hits in self._hits.items():
-            self._hits[index] = [hit for hit in hits if hit <= at]
-        for table in (self._boundaries, self._last_step):
-            for instruction in [number for number in table if number > at.instruction]:
-                del table[instruction]
+        self.notes = [note for note in self.notes if note.moment <= at]
+        self.recognised = self.recognised[: bisect.bisect_left(self.recognised, at, key=_start_of)]
+        self.rings = self.rings[: bisect.bisect_right(self.rings, at, key=_start_of)]
+        # What is recognised here will be recognised again, unless the state is changed now.
+        self._hits = {
+            place: [hit for hit in hits if hit < at or (hit == at and place.kind is PlaceKind.ADDRESS)]
+            for place, hits in self._hits.items()
+        }
+        self._boundaries = {number: steps for number, steps in self._boundaries.items() if number <= at.instruction}
+        self._last_step = {number: step for number, step in self._last_step.items() if number <= at.instruction}
         if at.instruction in self._last_step:
             self._last_step[at.instruction] = at.step
         if at.instruction in self._boundaries:
@@ -170,3 +211,7 @@ class Recording:
 
 def _moment_of(recorded: Recorded) -> Moment:
     return recorded.moment
+
+
+def _start_of(pair: tuple[Moment, object]) -> Moment:
+    return pair[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from idtviz.debugger.arriving import Arriver
 from idtviz.debugger.breakpoints import (
@@ -11,7 +11,8 @@ from idtviz.debugger.breakpoints import (
     FailedDeliveryBreakpoint,
     ShutdownBreakpoint,
 )
-from idtviz.debugger.lookout import Lookout
+from idtviz.debugger.looking_back import Sight, last_met
+from idtviz.debugger.lookout import Lookout, Met
 from idtviz.debugger.moment import START, Moment
 from idtviz.machine.delivery.delivery import Delivery
 from idtviz.machine.events import ShutDown
@@ -27,8 +28,7 @@ class Replayer(Arriver):
         """Be at `target`, which is not beyond the frontier."""
         machine, recording = self.machine, self._recording
         if self._ahead or self.moment >= target or self._history.nearest(target) > self.moment:
-            self._history.rewind(target)
-            self._ahead = False
+            self._rewind(target)
         while (at := self.moment) < target and not machine.stuck:
             if machine.activity is None and not machine.halted and at.instruction < target.instruction:
                 following = recording.next_input(at)
@@ -60,14 +60,8 @@ class Replayer(Arriver):
         now, breakpoints = self.moment, self.breakpoints.enabled
         latest = self._last_recorded(now, [item for item in breakpoints if isinstance(item, _RECORDED)])
         others = [item for item in breakpoints if not isinstance(item, _RECORDED)]
-        upper = now
-        while others and upper > latest:
-            lower = self._history.nearest(_before(upper))
-            found = self._last_met(others, lower, upper, now)
-            if found is not None:
-                return max(found, latest)
-            upper = lower
-        return latest
+        met = self._last_met(others, latest, now) if others else None
+        return latest if met is None else met.moment
 
     def _last_recorded(self, now: Moment, breakpoints: list[_RECORDED]) -> Moment:
         """The last hit before `now` of those that the recording knows; else the start."""
@@ -96,29 +90,52 @@ class Replayer(Arriver):
                 return start
         return found
 
-    def _last_met(self, breakpoints: Iterable[Breakpoint], lower: Moment, upper: Moment, now: Moment) -> Moment | None:
-        """Replay from `lower`, where a checkpoint stands, to `upper`: the last moment before `now` that was a hit."""
+    def _last_met(
+        self, breakpoints: Iterable[Breakpoint], floor: Moment, now: Moment, *, including: bool = False
+    ) -> Met | None:
+        """The last time that one was met behind `floor` and before `now`; the machine is left anywhere.
+
+        `including`: at `now` as well, by what led there; not what begins there.
+        """
+        items = tuple(breakpoints)
+
+        def counts(met: Met) -> bool:
+            return floor < met.moment and (met.moment < now or (including and met.moment == now))
+
+        try:
+            return last_met(floor, now, lambda lower, upper, most: self._look(items, counts, lower, upper, most))
+        finally:
+            self._watch_nothing()
+
+    def _watch_nothing(self) -> None:
+        """Let the machine move at full speed, until someone looks out again."""
+        Lookout(self.machine, self.symbols, ())
+
+    def _look(
+        self,
+        breakpoints: tuple[Breakpoint, ...],
+        counts: Callable[[Met], bool],
+        lower: Moment,
+        upper: Moment,
+        most: int | None,
+    ) -> Sight:
+        """Look at what happens from `lower` to `upper`, or until what `counts` has been met `most` times."""
         machine = self.machine
-        self._history.rewind(lower)
-        self._ahead = False
+        self._watch_nothing()
+        self._replay_to(lower)
         lookout = Lookout(machine, self.symbols, breakpoints)
-        last = None
-        while True:
-            last = max((met.moment for met in lookout.met() if met.moment < now), default=last)
-            at = self.moment
-            if at >= upper or machine.stuck:
-                return last
+        last, times = None, 0
+        while (at := self.moment) < upper and not machine.stuck and times != most:
             if machine.activity is None and not machine.halted and at.instruction < upper.instruction:
                 following = self._recording.next_input(at)
                 lookout.run(upper.instruction if following is None else min(following, upper.instruction))
             else:
                 lookout.micro_step()
+            found = [met for met in lookout.met() if counts(met)]
+            if found:
+                last, times = found[-1], times + 1
             if self.moment != at:
                 self._reapply(self.moment)
-
-
-def _before(moment: Moment) -> Moment:
-    """A moment in front of `moment` behind which no checkpoint stands in between."""
-    if moment.step:
-        return Moment(moment.instruction, moment.step - 1)
-    return Moment(max(0, moment.instruction - 1), 1 << 30)
+        self._ahead = machine.activity is not None and not machine.activity.steps
+        # Nothing happens any more where the processor is stuck, unless an input wakes it.
+        return Sight(last, upper if machine.stuck else self.moment)

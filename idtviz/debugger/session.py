@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from typing import TypeVar
 
 from idtviz.debugger.arriving import Setup
+from idtviz.debugger.branching import Branch, BranchError
 from idtviz.debugger.breakpoints import Breakpoint
+from idtviz.debugger.comparing import Comparer
+from idtviz.debugger.comparison import Comparison
+from idtviz.debugger.editing import EditError, edit_input
 from idtviz.debugger.inputs import Input, Recorded
-from idtviz.debugger.moment import Moment
+from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.places import parse
 from idtviz.debugger.procedures import ProcedureView, suppose
+from idtviz.debugger.recording import Note
 from idtviz.debugger.running import Progress
 from idtviz.debugger.stops import Interrupted, Reason, Stop, end_of
-from idtviz.debugger.travel import Traveller
 from idtviz.debugger.view import View, look
 from idtviz.machine.delivery.delivery import Delivery
 from idtviz.machine.delivery.event import Event
-from idtviz.machine.events import Happened, Returned
+from idtviz.machine.events import Happened
 from idtviz.machine.pc import UnsupportedError
+from idtviz.machine.watch import Bytes
 
 __all__ = ["Phase", "Progress", "Session", "SessionError", "Setup"]
 
@@ -39,7 +45,7 @@ class SessionError(Exception):
     """A command that cannot be carried out here; the message says why."""
 
 
-class Session(Traveller):
+class Session(Comparer):
     """A machine that can be moved in both directions of time."""
 
     def __init__(self, setup: Setup) -> None:
@@ -92,6 +98,15 @@ class Session(Traveller):
             self._view = look(self.machine, self.symbols, self.moment, self._recording)
         return self._view
 
+    @property
+    def notes(self) -> Sequence[Note]:
+        """What was noted about moments of this branch, in their order."""
+        return self._recording.notes
+
+    def note(self, text: str) -> None:
+        """Write something down about this moment, in place of what was noted before; empty: take that away."""
+        self._recording.write_down(Note(self.moment, text))
+
     def suppose(self, vector: int) -> ProcedureView:
         """What would happen if `vector` came now: as an exception below 32, as an external interrupt above."""
         return suppose(self.machine, vector)
@@ -99,6 +114,10 @@ class Session(Traveller):
     def digest(self) -> str:
         """A hash of processor, RAM and chips at this moment."""
         return self.machine.digest()
+
+    @property
+    def _last_answer(self) -> str:
+        return self.stop.text
 
     # Forward
 
@@ -162,11 +181,38 @@ class Session(Traveller):
         return self._go(self._recording.before(self.moment, micro=True))
 
     def back_over(self) -> Stop:
-        """Over the interrupt that has just returned, to where it came; else one instruction back."""
-        last = self.events[self.seen - 1] if self.seen else None
-        if isinstance(last, Returned) and self.moment == Moment(last.instruction + 1):
-            return self._go(self._recording.recognised[last.delivery][0])
-        return self.back()
+        """Over the interrupt, the call or the repeated instruction that has just ended; else one instruction back."""
+        before = self._recording.before(self.moment, micro=False)
+        if before is None:
+            raise SessionError(_AT_THE_START)
+        return self._command(lambda: self._replay_to(self._origin() or before), Reason.MOMENT)
+
+    def handler_back(self) -> Stop:
+        """To the event whose handler is running: `finish`, backwards."""
+        came = self._handler_came()
+        if came is None:
+            raise SessionError("no handler is running: nothing has called it")
+        return self._go(came)
+
+    def event_back(self) -> Stop:
+        """To the last moment before this one at which something happened, else to the start."""
+        if self.moment == START:
+            raise SessionError(_AT_THE_START)
+        return self._go(self._event_before(self.moment) or START)
+
+    def event_forward(self) -> Stop:
+        """To the next moment at which something happens; beyond the frontier by running there."""
+        known = self._event_behind(self.moment)
+        if known is not None:
+            return self._go(known)
+        return self._command(self._run_to_event, Reason.MOMENT)
+
+    def who_wrote(self, place: Bytes | str) -> Stop:
+        """To the instruction or step that wrote linear `place`, or a register, last; it is the next thing to happen.
+
+        The stop tells what it wrote. Where nothing has, the session stays where it is, and the stop says so.
+        """
+        return self._command(lambda: self._to_writer(place), Reason.FOUND)
 
     def run_back(self) -> Stop:
         """To the last breakpoint that was passed, or to the start."""
@@ -184,25 +230,82 @@ class Session(Traveller):
     # From outside
 
     def give(self, given: Input) -> None:
-        """Apply an input now. What lay ahead of this moment is forgotten: the run takes another way from here."""
-        if self.phase is Phase.RUNNING:
-            raise SessionError("the machine is running: pause it first")
-        at = self.moment
-        self._recording.truncate(at, self.machine.events)
-        self._history.forget_from(at)
-        self._recording.inputs.append(Recorded(at, given, None))
-        given.apply(self.machine)
-        if self.machine.activity is None and self.machine.finished is None:
-            self._history.take(at)
-        self._view = None
-        self.phase = Phase.ENDED if self.machine.stuck else Phase.STOPPED
+        """Apply an input now.
+
+        Where the input edits the state, or a run lies ahead that went without it, a new branch begins here; the other
+        stays as it is.
+        """
+        self._change(lambda: self._give(given))
+
+    def edit(self, path: str, value: int | bytes) -> None:
+        """Change a register, a field of a structure, bytes or a chip's register, by its path: `idt[14].dpl`, 3.
+
+        Raises SessionError where there is none such, or the value does not fit.
+        """
+        try:
+            given = edit_input(self, path, value)
+        except EditError as error:
+            raise SessionError(str(error)) from error
+        self.give(given)
+
+    def undo(self) -> Input:
+        """Take back the last input given on this branch, and all that came of it; returns it.
+
+        A branch that is left without an input of its own is gone. Raises SessionError where there is none.
+        """
+        return self._change(self._undo)
+
+    # Branches
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """All runs, the original one first."""
+        return tuple(self._branches)
+
+    @property
+    def branch(self) -> Branch:
+        """The present one."""
+        return self._branch
+
+    def switch(self, number: int) -> Stop:
+        """To the same moment of another branch, or to its frontier if it does not reach that far."""
+        branch = _said(lambda: self._numbered(number))
+        return self._command(lambda: self._switch(branch, self.moment), Reason.MOMENT)
+
+    def begin_branch(self, number: int, own: int, inputs: Sequence[Input]) -> None:
+        """Have branch `number` part from the present one here, as it did in a session that was saved: with `inputs`,
+        and with the first `own` inputs of the present branch's own.
+        """
+        self._change(lambda: self._begin(number, own, inputs))
+
+    def delete_branch(self, number: int) -> None:
+        """Forget a branch; who is on it goes to where it parted from its parent."""
+        self._change(lambda: self._delete(number))
+
+    def compare(self, left: int, right: int) -> Comparison:
+        """Two branches side by side; the session stays where it is. Takes the time that replaying both takes."""
+        return self._change(lambda: self._compare(self._numbered(left), self._numbered(right)))
 
     # The frame of every command
 
     def _go(self, moment: Moment | None) -> Stop:
         if moment is None:
-            raise SessionError("this is the start of the recording")
+            raise SessionError(_AT_THE_START)
         return self._command(lambda: self._replay_to(moment), Reason.MOMENT)
+
+    def _change(self, change: Callable[[], _T]) -> _T:
+        """Carry out what makes the present another one."""
+        if self.phase is Phase.RUNNING:
+            raise SessionError("the machine is running: pause it first")
+        self.phase = Phase.RUNNING
+        self._view = None
+        self._history.resume()
+        try:
+            return _said(change)
+        finally:
+            self.phase = Phase.STOPPED
+            self.stop = _PLAIN_STOPS[Reason.MOMENT]
+            self._note_end()
 
     def _command(self, move: Callable[[], None], reason: Reason) -> Stop:
         if self.phase is Phase.RUNNING:
@@ -236,5 +339,17 @@ class Session(Traveller):
 _PLAIN_STOPS = {reason: Stop(reason) for reason in Reason}
 
 
+_AT_THE_START = "this is the start of the recording"
+_T = TypeVar("_T")
+
+
 def _never() -> bool:
     return False
+
+
+def _said(change: Callable[[], _T]) -> _T:
+    """Do it; what cannot be done with a branch is an error of the command."""
+    try:
+        return change()
+    except BranchError as error:
+        raise SessionError(str(error)) from error

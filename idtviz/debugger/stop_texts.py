@@ -8,6 +8,8 @@ from idtviz.debugger.symbols import Symbols
 from idtviz.machine.decoding import code_bits
 from idtviz.machine.delivery.delivery import Delivery
 from idtviz.machine.pc import Machine
+from idtviz.machine.register_watch import RegisterWrite
+from idtviz.machine.register_writes import TABLES
 from idtviz.machine.watch import MemoryWrite, ModeChange, PortAccess, Seen
 
 _MOST_SHOWN = 16  # bytes
@@ -31,6 +33,11 @@ def sentence(seen: Seen, machine: Machine, symbols: Symbols) -> str:
             return f"{who} wrote {value}{place(seen.outside.address, symbols)}, outside RAM"
         address, old, new = _difference(seen)
         return f"{who} wrote {place(address, symbols)}: {old} → {new}"
+    if isinstance(seen, RegisterWrite):
+        who = _step(machine) if seen.rip is None else _instruction(seen.rip, machine, symbols)
+        if seen.rip is None and machine.activity is machine.finished is None:
+            who = "a service of the BIOS"
+        return f"{who} wrote {seen.name}: {_register(seen.name, seen.old)} → {_register(seen.name, seen.new)}"
     return _change(seen)
 
 
@@ -62,6 +69,10 @@ def _step(machine: Machine) -> str:
         return "the processor"
     of = f" of {found.event.name}" if isinstance(found, Delivery) else ""
     return f"“{found.steps[-1].text}”{of}"
+
+
+def _register(name: str, value: int) -> str:
+    return f"{value >> 16:#x} limit {value & 0xFFFF:#x}" if name in TABLES else f"{value:#x}"
 
 
 def _difference(seen: MemoryWrite) -> tuple[int, str, str]:

@@ -16,6 +16,7 @@ class Reason(Enum):
     MOMENT = "moment"
     BREAKPOINT = "breakpoint"
     RETURNED = "returned"
+    FOUND = "found"
     PAUSED = "paused"
     LIMIT = "limit"
     HALTED = "halted"

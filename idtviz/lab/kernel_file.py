@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from idtviz.debugger.session import Setup
 from idtviz.lab import images
-from idtviz.lab.image_file import LARGEST_DISK, LARGEST_FILE, FileProblem, read
+from idtviz.lab.image_file import LARGEST_DISK, LARGEST_FILE, FileProblem
 from idtviz.lab.image_kinds import Kind
 from idtviz.lab.image_symbols import symbols_of
 from idtviz.lab.images import Beside
+from idtviz.lab.machine_files import MachineFiles
 from idtviz.lab.overrides import OPTIONS, Overrides
 from idtviz.lab.prepared import Prepared, builder, disk_problem
 from idtviz.lab.problems import Problem, ScenarioError
@@ -23,7 +25,7 @@ _MEMORY = 128 * MIB
 """Of a machine for a kernel that expects a PC, unless it needs more: as QEMU has it."""
 
 
-def prepare(path: Path, name: str, raw: bytes, overrides: Overrides) -> Prepared:
+def prepare(path: Path, name: str, raw: bytes, overrides: Overrides, files: MachineFiles) -> Prepared:
     """The file `path`, called `name` in messages, whose bytes are `raw`. Raises ScenarioError."""
     kind = Kind.ROM if overrides.rom else images.recognise(raw)
     if kind is None:
@@ -31,17 +33,17 @@ def prepare(path: Path, name: str, raw: bytes, overrides: Overrides) -> Prepared
     extra = sorted(overrides.said() & OPTIONS.keys() - kind.takes)
     if extra:
         raise ScenarioError([Problem(OPTIONS[each], None, f"{kind.shown} takes none: {name}") for each in extra])
-    bootable = _bootable(kind, name, raw, _beside(path, overrides))
+    bootable = _bootable(kind, name, raw, _beside(path, overrides, files))
     section = _machine(name, kind, bootable, overrides)
     scenario = Scenario(title=path.name[:200], machine=section, image=_image_section(kind, path))
     problem = disk_problem(bootable, len(overrides.disks))
     if problem is not None:
         raise refused("--disk", problem)
-    disks = [file_of(each, "--disk", LARGEST_DISK) for each in overrides.disks]
-    files = [file_of(each, "--symbols") for each in overrides.symbols]
-    setup = Setup(path.name, builder(section, bootable, disks), symbols_of(kind, raw, files))
+    disks = files_of(files, "--disk", overrides.disks, LARGEST_DISK)
+    symbols = files_of(files, "--symbols", overrides.symbols)
+    setup = Setup(path.name, builder(section, bootable, disks), symbols_of(kind, raw, symbols))
     folders = (path.parent, *map(Path, overrides.sources))
-    return Prepared(path, scenario, bootable.kind, setup, {}, (), folders)
+    return Prepared(path, scenario, bootable.kind, setup, {}, (), files.origin(name, overrides), folders)
 
 
 def refused(file: str, message: str) -> ScenarioError:
@@ -49,20 +51,23 @@ def refused(file: str, message: str) -> ScenarioError:
     return ScenarioError([Problem(file, None, message)])
 
 
-def file_of(name: str, option: str, limit: int = LARGEST_FILE) -> bytes:
-    """The file that an option names. Raises ScenarioError."""
+def files_of(files: MachineFiles, option: str, names: Iterable[str], limit: int = LARGEST_FILE) -> list[bytes]:
+    """The files that an option names, which may be given again. Raises ScenarioError."""
+    return [_file_of(files, f"{option}[{index}]", option, name, limit) for index, name in enumerate(names)]
+
+
+def _file_of(files: MachineFiles, role: str, option: str, name: str, limit: int = LARGEST_FILE) -> bytes:
     try:
-        return read(Path(name), name, limit)
+        return files.read(role, Path(name), name, limit)
     except FileProblem as problem:
         raise refused(option, str(problem)) from problem
 
 
-def _beside(path: Path, overrides: Overrides) -> Beside:
-    modules = []
-    for said in overrides.modules:
-        file, _, arguments = said.partition(" ")
-        modules.append(Module(file_of(file, "--module"), Path(file).name, arguments))
-    initrd = None if overrides.initrd is None else file_of(overrides.initrd, "--initrd")
+def _beside(path: Path, overrides: Overrides, files: MachineFiles) -> Beside:
+    said = [module.partition(" ") for module in overrides.modules]
+    raw = files_of(files, "--module", [file for file, _, _ in said])
+    modules = [Module(each, Path(file).name, arguments) for each, (file, _, arguments) in zip(raw, said, strict=True)]
+    initrd = None if overrides.initrd is None else _file_of(files, "--initrd", "--initrd", overrides.initrd)
     return Beside(Extras(path.name, overrides.command_line or "", tuple(modules)), initrd, overrides.loader)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,4 +45,4 @@ def find(name: str) -> Path | None:
     if not name or not name.replace("_", "").replace("-", "").isalnum():
         return None
     path = folder() / f"{name}.toml"
-    return path if path.is_file() else None
+    return path if os.path.isfile(path) else None  # noqa: PTH113 -- a name that is too long is none

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from idtviz.debugger.session import Setup
 from idtviz.lab.lessons import Lesson
+from idtviz.lab.machine_files import Origin
 from idtviz.lab.scenario import MachineSection, Scenario
 from idtviz.machine.boot.bootable import Bootable
 from idtviz.machine.pc import Machine
@@ -27,6 +28,7 @@ class Prepared:
     setup: Setup
     sources: dict[str, tuple[str, ...]]
     lessons: tuple[Lesson, ...]
+    origin: Origin
     folders: tuple[Path, ...] = ()
     """Where other source files may be read from: the folder of a bare image, and those that the user named."""
 

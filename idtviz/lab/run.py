@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from idtviz.debugger.arriving import ENDLESS
 from idtviz.debugger.disassembly import disassemble
+from idtviz.debugger.inputs import Recorded
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.stops import Reason, Stop
 from idtviz.lab.expectations import Expectations, Outcome
@@ -58,13 +59,16 @@ def run(
     limit: int = DEFAULT_LIMIT,
     on_event: Callable[[Happened], None] | None = None,
     on_instruction: Callable[[Begun], None] | None = None,
+    given: Sequence[Recorded] = (),
 ) -> End:
     """Run to the end: HLT for ever, shutdown, all expectations met, or `limit` instructions.
+
+    `given`: inputs beside those of the scenario, in order, and when each is given.
 
     `on_event` is told each event as it happens; `on_instruction` each instruction before it, which makes single steps
     of the run.
     """
-    return _Run(session, limit, on_event, on_instruction).go()
+    return _Run(session, limit, on_event, on_instruction, given).go()
 
 
 class _Run:
@@ -74,6 +78,7 @@ class _Run:
         limit: int,
         on_event: Callable[[Happened], None] | None,
         on_instruction: Callable[[Begun], None] | None,
+        given: Sequence[Recorded],
     ) -> None:
         self.session = session
         self.limit = limit
@@ -82,6 +87,7 @@ class _Run:
         self.on_instruction = on_instruction
         self.expectations = Expectations(session.scenario)
         self.held: list[Happened] | None = None
+        self.given = list(given)
         session.on_event = self._tell
 
     def _tell(self, event: Happened) -> None:
@@ -98,7 +104,7 @@ class _Run:
 
     def _satisfied(self) -> bool:
         machine = self.session.machine
-        if not self.session.idle or machine.stuck:
+        if self.given or not self.session.idle or machine.stuck:
             return False
         return self.expectations.hold(machine)
 
@@ -112,12 +118,25 @@ class _Run:
         while not self._out_of_time():
             # The session's limit counts the time spent in HLT as well; what that took is given back here.
             ticks = min(self.limit + clock.idle, self.ticks)
-            stop = session.run(limit=ticks, stop_when=self._satisfied)
+            self._give()
+            until = self.given[0].moment if self.given else None
+            stop = session.run(until, limit=ticks, stop_when=self._satisfied)
+            if self._is_awaited():
+                continue
             if stop.reason is Reason.MOMENT:
                 return "expectations", ""
             if stop.reason is not Reason.LIMIT:
                 return _ENDS[stop.reason], stop.text
         return "limit", self._limit_text()
+
+    def _give(self) -> None:
+        """Give what is to be given now."""
+        while self._is_awaited():
+            self.session.give(self.given.pop(0).input)
+
+    def _is_awaited(self) -> bool:
+        """Whether something is to be given at this very moment."""
+        return bool(self.given) and self.given[0].moment == self.session.moment
 
     def _limit_text(self) -> str:
         clock = self.session.machine.clock
@@ -130,11 +149,14 @@ class _Run:
     def _step_through(self, told: Callable[[Begun], None]) -> tuple[str, str]:
         session, machine = self.session, self.session.machine
         while not self._out_of_time():
+            self._give()
             if machine.step >= ENDLESS:
                 stop = session.run(stop_when=lambda: True)
                 if stop.reason in _ENDS:
                     return _ENDS[stop.reason], stop.text
             stop = self._one(told)
+            if self._is_awaited():
+                continue
             if stop.reason in _ENDS:
                 return _ENDS[stop.reason], stop.text
             if self._satisfied():

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from idtviz.lab import toml_lines
-from idtviz.lab.image_file import FileProblem, read
+from idtviz.lab.image_file import FileProblem
+from idtviz.lab.machine_files import SCENARIO, MachineFiles
 from idtviz.lab.problems import Problem, ScenarioError
 from idtviz.lab.scenario import Scenario
 
@@ -61,10 +62,10 @@ class MalformedError(ScenarioError):
         self.text = text
 
 
-def load(path: Path, file: str) -> tuple[Scenario, ScenarioText]:
+def load(path: Path, file: str, files: MachineFiles | None = None) -> tuple[Scenario, ScenarioText]:
     """Read the scenario at `path`, called `file` in messages. Raises ScenarioError with all that is wrong."""
     try:
-        raw = read(path, path.name, LARGEST_TEXT)
+        raw = (files or MachineFiles()).read(SCENARIO, path, path.name, LARGEST_TEXT)
     except FileProblem as problem:
         raise ScenarioError([Problem(file, None, str(problem))]) from problem
     try:

@@ -11,6 +11,7 @@ from idtviz.lab.image_file import LARGEST_DISK, LARGEST_FILE, FileProblem, insid
 from idtviz.lab.image_kinds import Kind
 from idtviz.lab.image_symbols import symbols_of
 from idtviz.lab.images import Beside
+from idtviz.lab.machine_files import MachineFiles
 from idtviz.lab.prepared import disk_problem
 from idtviz.lab.problems import dotted
 from idtviz.lab.scenario import FlatImage, ImageSection, MachineSection, Scenario
@@ -27,16 +28,24 @@ Complain = Callable[[Place, str], None]
 class ScenarioImages:
     """Reads what `[image]` names from the scenario's folder, and complains of what is wrong."""
 
-    def __init__(self, folder: Path, scenario: Scenario, complain: Complain) -> None:
+    def __init__(self, folder: Path, scenario: Scenario, files: MachineFiles, complain: Complain) -> None:
         self._folder = folder
         self._image: ImageSection = scenario.image
         self._machine: MachineSection = scenario.machine
+        self._files = files
         self._complain = complain
 
     def file(self, place: Place, name: str, limit: int = LARGEST_FILE) -> bytes | None:
         """The bytes of a file of the scenario's folder; None, with a complaint, where it cannot be had."""
+        return self._read(place, name, lambda path: self._files.read(dotted(place), path, name, limit, beside=True))
+
+    def source(self, place: Place, name: str, limit: int) -> bytes | None:
+        """The same of a file that has no part in the machine."""
+        return self._read(place, name, lambda path: read(path, name, limit))
+
+    def _read(self, place: Place, name: str, read_from: Callable[[Path], bytes]) -> bytes | None:
         try:
-            return read(inside(self._folder, name), name, limit)
+            return read_from(inside(self._folder, name))
         except FileProblem as problem:
             self._complain(place, f"{dotted(place)}: {problem}")
             return None

@@ -10,8 +10,9 @@ from idtviz.debugger.places import Place, PlaceError, PlaceKind, parse
 from idtviz.debugger.session import Setup
 from idtviz.debugger.symbols import Symbols, from_file
 from idtviz.lab import scenario_file
-from idtviz.lab.kernel_file import file_of
+from idtviz.lab.kernel_file import files_of
 from idtviz.lab.lessons import Lesson
+from idtviz.lab.machine_files import MachineFiles
 from idtviz.lab.overrides import OPTIONS, Overrides
 from idtviz.lab.prepared import Prepared, builder
 from idtviz.lab.problems import Problem, ScenarioError, dotted
@@ -24,22 +25,22 @@ _FIXED = frozenset(("initrd", "modules", "disks", "rom"))
 """The options that name files: a scenario has its own, from its folder."""
 
 
-def prepare(path: Path, name: str, overrides: Overrides) -> Prepared:
+def prepare(path: Path, name: str, overrides: Overrides, files: MachineFiles) -> Prepared:
     """The scenario at `path`, called `name` in messages. Raises ScenarioError."""
     problems: list[Problem] = []
     try:
-        scenario, text = scenario_file.load(path, name)
+        scenario, text = scenario_file.load(path, name, files)
     except scenario_file.MalformedError as error:
         if error.rest is None:
             raise
         scenario, text, problems = error.rest, error.text, list(error.problems)
     scenario = _overridden(scenario, name, overrides)
-    check = _Check(path.parent, scenario, text)
+    check = _Check(path.parent, scenario, text, files)
     bootable, symbols = check.images.bootable()
     disks = check.images.disks()
     sources = check.sources()
-    for each in overrides.symbols:
-        found = from_file(file_of(each, "--symbols"))
+    for each in files_of(files, "--symbols", overrides.symbols):
+        found = from_file(each)
         symbols = found if symbols is None else found.merged(symbols)
     scripted = check.inputs(symbols)
     lessons = check.lessons(symbols)
@@ -51,7 +52,7 @@ def prepare(path: Path, name: str, overrides: Overrides) -> Prepared:
     scenario = scenario.model_copy(update={"machine": section})
     setup = Setup(path.name, builder(section, bootable, disks), symbols, scripted)
     folders = tuple(map(Path, overrides.sources))
-    return Prepared(path, scenario, bootable.kind, setup, sources, lessons, folders)
+    return Prepared(path, scenario, bootable.kind, setup, sources, lessons, files.origin(name, overrides), folders)
 
 
 def _overridden(scenario: Scenario, name: str, overrides: Overrides) -> Scenario:
@@ -84,11 +85,11 @@ def _said(values: Mapping[str, object]) -> dict[str, object]:
 class _Check:
     """Reads what a scenario names, and collects what is wrong with it."""
 
-    def __init__(self, folder: Path, scenario: Scenario, text: ScenarioText) -> None:
+    def __init__(self, folder: Path, scenario: Scenario, text: ScenarioText, files: MachineFiles) -> None:
         self.problems: list[Problem] = []
         self._scenario = scenario
         self._text = text
-        self.images = ScenarioImages(folder, scenario, self._complain)
+        self.images = ScenarioImages(folder, scenario, files, self._complain)
 
     def _complain(self, path: tuple[str | int, ...], message: str) -> None:
         self.problems.append(self._text.problem(path, message))
@@ -97,7 +98,7 @@ class _Check:
         """The lines of the source files, by the file's name without folders, as debugging information has it."""
         found: dict[str, tuple[str, ...]] = {}
         for index, name in enumerate(self._scenario.image.source):
-            raw = self.images.file(("image", "source", index), name, LARGEST_SOURCE)
+            raw = self.images.source(("image", "source", index), name, LARGEST_SOURCE)
             if raw is not None:
                 lines = tuple(raw.decode("utf-8", errors="replace").expandtabs(8).split("\n"))
                 found.setdefault(Path(name).name, lines)

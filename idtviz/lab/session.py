@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from idtviz.debugger.inputs import Input
+from idtviz.debugger.inputs import Recorded
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import Place, PlaceKind
 from idtviz.debugger.session import Session
 from idtviz.lab.lessons import Lesson
-from idtviz.lab.preparation import Prepared, prepare
+from idtviz.lab.machine_files import Origin
+from idtviz.lab.preparation import Prepared
 from idtviz.lab.source_files import SourceFiles
 
 
@@ -19,29 +21,52 @@ class LabSession(Session):
 
     def __init__(self, prepared: Prepared, *, narrated: bool = True) -> None:
         """`narrated`: keep track of when the lessons' places are passed; a run without a reader goes faster without."""
+        self._prepared, self._narrated = prepared, narrated
         self.scenario = prepared.scenario
         self.path: Path = prepared.path
         self.boot: str = prepared.boot
         """What the image is: `elf64`, `flat`, `multiboot`..."""
+        self.origin: Origin = prepared.origin
+        self.saved_as: Path | None = None
+        """The file that it was opened from, or saved to last."""
+        self.remark = ""
+        """What is written down about the session as a whole; it is saved with it."""
         self.lessons: tuple[Lesson, ...] = prepared.lessons if narrated else ()
         self._sources = prepared.sources
         self._source_files = SourceFiles(prepared.folders)
-        places = [lesson.place for lesson in self.lessons if lesson.place.kind is PlaceKind.ADDRESS]
-        self._passes: dict[int, list[Moment]] = {place.value: [] for place in places}
-        self._needed = {
-            address: max(place.occurrence for place in places if place.value == address) for address in self._passes
-        }
-        super().__init__(prepared.setup)
-        self._scripted = frozenset(self._watched)
-        self._watch()
+        stations = tuple(lesson.place for lesson in self.lessons if lesson.place.kind is PlaceKind.ADDRESS)
+        super().__init__(replace(prepared.setup, stations=stations))
 
     @classmethod
     def open(cls, path: str | Path, *, narrated: bool = True) -> Self:
-        """Open a scenario (`.toml`), anything that a PC can boot, or a scenario that comes with idtviz, by its name.
+        """Open a scenario (`.toml`), anything that a PC can boot, a scenario that comes with idtviz, by its name, or
+        a session that was saved (`.idtviz`), which is replayed.
 
         Raises ScenarioError, which lists everything that is wrong with the file.
         """
-        return cls(prepare(path), narrated=narrated)
+        from idtviz.lab.opening import open_as  # noqa: PLC0415 -- that opens sessions of this class
+
+        return open_as(cls, path, narrated=narrated)
+
+    @property
+    def given(self) -> tuple[Recorded, ...]:
+        """All that was given on the way to the frontier of the present branch, but not by the scenario."""
+        return tuple(given for given in self.inputs if given.script is None)
+
+    def anew(self) -> Self:
+        """A session on the same machine, at its start, with nothing given yet."""
+        return type(self)(self._prepared, narrated=self._narrated)
+
+    def save(self, path: str | Path | None = None) -> Path:
+        """Put the session into a file, whole or not at all: by default into the one that it came from. Returns which.
+
+        Raises SavedSessionError, a ScenarioError, where that cannot be.
+        """
+        from idtviz.lab.saving import SavedSessionError, save  # noqa: PLC0415 -- that saves sessions of this class
+
+        if path is None and self.saved_as is None:
+            raise SavedSessionError(self.path.name, "has not been saved yet: under what name?")
+        return save(self, path or self.saved_as or "")
 
     def source(self, path: str) -> tuple[str, ...] | None:
         """The lines of a source file, by its path in the debugging information or by its plain name.
@@ -54,27 +79,4 @@ class LabSession(Session):
 
     def passed(self, place: Place) -> Moment | None:
         """When the instruction at a lesson's address was next for the `occurrence`-th time, up to the frontier."""
-        passes = self._passes.get(place.value, [])
-        return passes[place.occurrence - 1] if len(passes) >= place.occurrence else None
-
-    def give(self, given: Input) -> None:
-        """Apply an input now; what lay ahead is forgotten, the passing of lessons too."""
-        super().give(given)
-        for passes in self._passes.values():
-            passes[:] = [at for at in passes if at <= self.moment]
-        self._watch()
-
-    def _discover(self, at: Moment) -> None:
-        machine = self.machine
-        if machine.activity is None and not machine.halted:
-            passes = self._passes.get(machine.cpu.linear_rip)
-            if passes is not None and len(passes) < self._needed[machine.cpu.linear_rip]:
-                passes.append(at)
-                if len(passes) == self._needed[machine.cpu.linear_rip] and at > Moment(0):
-                    self._watch()
-        super()._discover(at)
-
-    def _watch(self) -> None:
-        """Have runs halt at the addresses of lessons that are still to be passed."""
-        waiting = {address for address, passes in self._passes.items() if len(passes) < self._needed[address]}
-        self._watched = set(self._scripted) | waiting
+        return self._recording.passed(place)

@@ -36,6 +36,8 @@ class Bus:
         """Set where an access has done something that the processor must look at before it goes on."""
         self.on_access: OnAccess | None = None
         """Told of each access to a port, if anyone watches."""
+        self.on_stored: Callable[[int], None] = _ignore_store
+        """Told behind each store to a chip how many instructions had completed before it."""
         self.on_instruction: Callable[[], None] = _ignore
         """Told when an instruction of the run has completed before the access."""
         self.on_stop: Callable[[], None] = _ignore
@@ -82,6 +84,7 @@ class Bus:
         """A store of `size` bytes to a physical address outside of RAM."""
         self._before()
         self._board.write_memory(address, size, value)
+        self.on_stored(self._clock.instructions)
         self._after(self.on_stop_in_memory)
 
     def _before(self) -> None:
@@ -100,3 +103,7 @@ class Bus:
 
 def _ignore() -> None:
     """Nobody listens."""
+
+
+def _ignore_store(_instruction: int) -> None:
+    """Nobody watches what the chips hold."""

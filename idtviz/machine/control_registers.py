@@ -27,11 +27,12 @@ def refuses(raw: bytes, at: Registers) -> str | None:
     number = raw[start + 2] >> 3 & 7
     value = at.general[(raw[start + 2] & 7) | (rex & 1) << 3] & (MASK64 if at.mode == "long" else MASK32)
     if number == _CR0:
-        return _refuses_cr0(value, at)
-    return _refuses_cr4(value, at) if number == _CR4 else None
+        return refuses_cr0(value, at)
+    return refuses_cr4(value, at) if number == _CR4 else None
 
 
-def _refuses_cr0(value: int, at: Registers) -> str | None:
+def refuses_cr0(value: int, at: Registers) -> str | None:
+    """Why CR0 may not become `value`; None where it may."""
     if value >> 32:
         return "bits 63:32 of CR0 are reserved"
     if value & control.CR0_PG and not value & control.CR0_PE:
@@ -51,7 +52,8 @@ def _refuses_cr0(value: int, at: Registers) -> str | None:
     return None
 
 
-def _refuses_cr4(value: int, at: Registers) -> str | None:
+def refuses_cr4(value: int, at: Registers) -> str | None:
+    """Why CR4 may not become `value`; None where it may."""
     if value >> 32:
         return "bits 63:32 of CR4 are reserved"
     if at.efer & control.EFER_LMA and not value & control.CR4_PAE:

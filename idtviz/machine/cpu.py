@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicorn
-from unicorn import x86_const
 
 from idtviz.machine import operands
 from idtviz.machine.engine import Snapshot
@@ -166,8 +165,8 @@ class Cpu(Runner):
         self.changed = True
         self._uc.context_restore(snapshot)
         self._status = int(self._exception.dr[6])
-        self._uc.reg_write(x86_const.UC_X86_REG_CR3, self._state.cr[3])
-        self._uc.ctl_flush_tb()
+        self.flush_tlb()
+        self.forget_all_code()
 
 
 _MANY = 1 << 20  # bytes, from which on it is quicker to drop every translation

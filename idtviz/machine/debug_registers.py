@@ -39,12 +39,19 @@ def move(raw: bytes, at: Registers, cpu: Cpu) -> Fault | None:
     if opcode != _TO_DEBUG_REGISTER:
         cpu.set_general(general, cpu.debug_register(number) & mask)
         return None
-    value = at.general[general] & mask
-    if number in (6, 7) and value >> 32:
+    kept = stored(number, at.general[general] & mask)
+    if kept is None:
         return Fault(GENERAL_PROTECTION, 0)
-    if number == 6:
-        value = value & _DR6_WRITABLE | _DR6_ONES
-    elif number == 7:
-        value = value & _DR7_WRITABLE | _DR7_ONES
-    cpu.set_debug_register(number, value)
+    cpu.set_debug_register(number, kept)
     return None
+
+
+def stored(number: int, value: int) -> int | None:
+    """What DR`number` (0-3, 6, 7) holds when `value` is moved to it; None: #GP(0)."""
+    if number in (6, 7) and value >> 32:
+        return None
+    if number == 6:
+        return value & _DR6_WRITABLE | _DR6_ONES
+    if number == 7:
+        return value & _DR7_WRITABLE | _DR7_ONES
+    return value

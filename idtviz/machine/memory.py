@@ -288,6 +288,10 @@ class RehearsedMemory(LinearMemory):
         for address, former in reversed(after.overwritten if after is not None else ()):
             self._written |= dict(enumerate(former, address))
 
+    def disturb(self, address: int, data: bytes) -> None:
+        """Memory at a physical address is other than it was, here too."""
+        self._write_physical(address, data)
+
     def _read_physical(self, address: int, size: int) -> bytes:
         raw = super()._read_physical(address, size)
         if not self._written:

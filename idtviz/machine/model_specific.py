@@ -131,14 +131,31 @@ class ModelSpecific:
         return number in _MAY_BE_WRITTEN
 
     def _write_efer(self, value: int, at: Registers) -> bool:
-        """EFER.LMA is read-only; LME cannot change while paging is on (SDM 3A 4.1.2, 9.8.5)."""
-        if value & ~(_EFER_WRITABLE | control.EFER_LMA):
-            return False
-        if at.cr0 & control.CR0_PG and (value ^ at.efer) & control.EFER_LME:
+        """EFER.LMA is read-only: it stays as it is."""
+        if refuses_efer(value, at) is not None:
             return False
         self._cpu.write_msr(control.EFER_MSR, value & _EFER_WRITABLE | at.efer & control.EFER_LMA)
         self._cpu.changed = True
         return True
+
+
+def refuses_efer(value: int, at: Registers) -> str | None:
+    """Why EFER may not become `value`; None where it may, but for LMA, which is read-only (SDM 3A 4.1.2, 9.8.5)."""
+    if value & ~(_EFER_WRITABLE | control.EFER_LMA):
+        return "EFER has SCE, LME, LMA and NXE here; its other bits are reserved"
+    if at.cr0 & control.CR0_PG and (value ^ at.efer) & control.EFER_LME:
+        return "EFER.LME cannot change while paging is on (CR0.PG=1)"
+    return None
+
+
+def keeps(number: int) -> bool:
+    """Whether WRMSR may write the register, and it keeps what is written."""
+    return number in _KEPT
+
+
+def holds_address(number: int) -> bool:
+    """Whether the register holds a linear address, which must be canonical."""
+    return number in _ADDRESSES
 
 
 _FROM_CONTROL_REGISTER = 0x20

@@ -78,7 +78,7 @@ class Machine:
         self._bus = Bus(self.board, self.clock, self._schedule, lambda: self.cpu.begun)
         self.cpu = Cpu(self.memory, self._bus)
         self.processor = Processor(self.cpu, self.memory, self.board, self.clock, self._schedule, self._bus)
-        self.watch = Watch(self.cpu, self.memory, self._bus, self.processor.look_also_at)
+        self.watch = Watch(self.cpu, self.memory, self._bus, self.processor)
         self.processor.tell = self._happened
         self.processor.note = self._note
         self.on_event: Callable[[Happened], None] = _ignore
@@ -237,6 +237,11 @@ class Machine:
     def chips_touched(self) -> None:
         """Someone has changed a chip's state, and not through a port: ask all of them for their deadlines again."""
         self._schedule.refresh()
+
+    def edited(self, *, moved: bool = False) -> None:
+        """Someone has changed registers or memory: drop what was translated, walked and found. `moved`: RIP or CS."""
+        self.processor.edited(moved=moved)
+        self.watch.forget()
 
     # State as a whole
 

@@ -32,6 +32,7 @@ from idtviz.machine.memory import LinearMemory, Memory
 from idtviz.machine.model_specific import Note
 from idtviz.machine.performing import PERFORMED, Performer
 from idtviz.machine.regime import CHANGES
+from idtviz.machine.register_watch import RegisterWatch
 from idtviz.machine.registers import Registers
 from idtviz.machine.schedule import Schedule, Wait
 from idtviz.machine.scrutiny import Scrutiny
@@ -71,6 +72,7 @@ class Processor(ActiveProcessor):
         self._bus = bus
         self._performer = Performer(cpu, board, clock, self._say_once)
         self._scrutiny = Scrutiny(cpu, memory)
+        self.register_watch = RegisterWatch(cpu, self._scrutiny, self, board.lapic, clock)
         bus.on_instruction = self._passed
         bus.on_stop = bus.on_stop_in_memory = cpu.end_behind
 
@@ -102,12 +104,16 @@ class Processor(ActiveProcessor):
             self.cpu.set_a20(self.memory.a20)
             self._scrutiny.refresh()
         while not self._scrutiny.looking:
-            completed = self._run(count) if count > 1 else self._run_slice(1, guarded=True)
+            ahead = self._scrutiny.ahead
+            most = min(count, ahead) if ahead else count
+            completed = self._run(most) if most > 1 else self._run_slice(1, guarded=True)
+            if ahead:
+                self._scrutiny.arrive(completed)
             if self.cpu.trap is not None:
                 return self._trapped(self.cpu.trap)
             if not self.cpu.stopped_in_front:
                 return False
-            self._scrutiny.begin()
+            self._scrutiny.begin(completed)
             if completed:
                 return False
         return self._look()
@@ -271,6 +277,14 @@ class Processor(ActiveProcessor):
             self.pending_debug |= debug_registers.DR6_BS
         self.cpu.retire(length)
         self._completed_one()
+
+    def edited(self, *, moved: bool) -> None:
+        """Registers or memory have been changed from outside; `moved`: RIP or CS among them."""
+        self.cpu.changed = True
+        self.cpu.flush_tlb()
+        self._scrutiny.restart()
+        if moved:
+            self._again = False
 
     # State as a whole
 

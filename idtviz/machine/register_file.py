@@ -23,6 +23,7 @@ CS64 = 1 << 15  # 64-bit mode
 CC_OP_EFLAGS = 1
 _DR6 = 6
 _SEGMENT_ORDER = ("es", "cs", "ss", "ds", "fs", "gs")
+_CS = 1
 _CACHE = struct.Struct("<I4xQII")  # SegmentCache
 _SEGMENTS = 8  # with LDTR and TR behind the six; GDTR and IDTR follow
 _CACHES = _SEGMENTS + 2
@@ -188,8 +189,12 @@ class RegisterFile:
         if self._state.a20_mask == mask:
             return
         self._state.a20_mask = mask
-        self._uc.ctl(UC_CTL_TLB_FLUSH, UC_CTL_IO_WRITE)
+        self.flush_tlb()
         self._uc.ctl_flush_tb()
+
+    def flush_tlb(self) -> None:
+        """Forget every translation of a linear address: paging structures may have been changed from outside."""
+        self._uc.ctl(UC_CTL_TLB_FLUSH, UC_CTL_IO_WRITE)
 
     def registers(self) -> Registers:
         """All registers, as a value."""
@@ -236,6 +241,9 @@ class RegisterFile:
             segment: Segment = getattr(registers, name)
             if before is None or segment is not getattr(before, name):
                 _store(cache, segment)
+        if registers.mode == "long":
+            # 64-bit mode takes it as 0 (SDM 3A 3.4.4); the engine would fetch from base + RIP there too.
+            state.segs[_CS].base = 0
         if before is None or registers.tr is not before.tr:
             _store(state.tr, registers.tr)
         if before is None or registers.ldtr is not before.ldtr:

@@ -30,6 +30,8 @@ class Outside(Protocol):
     def write_memory(self, address: int, size: int, value: int) -> None: ...
 
 
+_STALE = 2000
+"""Translations that others have taken the place of, of some 20 to 50 KB each: the engine frees all or none."""
 _PHYSICAL_LIMIT = 1 << 40
 _ROM_SPACE = 0xFF00_0000
 """From here to 4 GiB there may be ROMs."""
@@ -57,6 +59,9 @@ class Runner(RegisterFile):
         self.stopped_in_front = False
         """Whether a guarded run has ended in front of a block that `on_block` did not let through."""
         self._guarded = False
+        self._translations = 0
+        self._translated: set[int] = set()
+        """How often blocks have been translated since all were dropped; and where."""
         self._trap: Trap | None = None
         self._stopped_after: int | None = None
         self._hook_error: BaseException | None = None
@@ -113,6 +118,8 @@ class Runner(RegisterFile):
     def _run(self, count: int) -> int:
         self._trap = self._stopped_after = None
         self.stopped_in_front = self._fetch_failed = False
+        if self._translations - len(self._translated) > _STALE:
+            self.forget_all_code()
         try:
             self._start(self._state.eip, 0, 0, count)
         except EngineError as error:
@@ -159,8 +166,19 @@ class Runner(RegisterFile):
         return self._uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, callback, None, low, high)
 
     def unhook(self, handle: int) -> None:
-        """Take away what `hook_instruction` or `hook_writes` set. Not during a run."""
+        """Take away what `hook_instruction` or `hook_writes` set. Not during a run.
+
+        The engine looks up the pages of the code that the hook stood in, as a fetch does: with paging on that may set
+        CR2 or accessed bits of the guest, and would make the next page fault a double fault. What was translated there
+        stays, so the caller has to drop it.
+        """
+        state, exception = self._state, self._exception
+        cr0, cr2 = state.cr[0], state.cr[2]
+        state.cr[0] = cr0 & ~control.CR0_PG
         self._uc.hook_del(handle)
+        state.cr[0], state.cr[2] = cr0, cr2
+        exception.old_exception = -1
+        self.flush_tlb()
 
     def stop_in_front(self) -> None:
         """From `hook_instruction`'s callback: end a guarded run in front of the instruction."""
@@ -182,7 +200,7 @@ class Runner(RegisterFile):
                     unicorn.UC_HOOK_CODE, self._on_breakpoint, None, address, address
                 )
             else:
-                self._uc.hook_del(self._breakpoints.pop(address))
+                self.unhook(self._breakpoints.pop(address))
         return changed
 
     @property
@@ -203,6 +221,8 @@ class Runner(RegisterFile):
 
     def _on_translated(self, _engine: object, block: Block, _previous: object, _data: object) -> None:
         """The engine has translated a block, which it is about to run."""
+        self._translations += 1
+        self._translated.add(block.pc)
         try:
             passes = self.on_block(block.pc, block.size)
         except BaseException as error:  # noqa: BLE001 -- carried over the engine's C frames and raised again in run()
@@ -307,6 +327,8 @@ class Runner(RegisterFile):
 
     def forget_all_code(self) -> None:
         """Drop every translation."""
+        self._translations = 0
+        self._translated.clear()
         self._uc.ctl_flush_tb()
 
 

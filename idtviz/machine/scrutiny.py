@@ -5,11 +5,14 @@ then on; so does one in which only the addresses of operands are in doubt, with 
 front of any other the run stops, and the machine goes on one instruction at a time for a while, looking at each; the
 block's translation is dropped again, so that it is stopped at the next time too. So stepping and running see the same
 things, and only code that needs a look pays for it.
+
+An instruction that writes a watched register stops a run in front of its block as well. The run then goes on to behind
+that instruction, and ends there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,7 +21,8 @@ from idtviz.machine.decoding import Decoded, Kind, decode, decoder
 from idtviz.machine.instructions import MAXIMUM_LENGTH
 from idtviz.machine.memory import LinearMemory, Memory
 from idtviz.machine.regime import FLAT_LIMIT, Regime, regime_of
-from idtviz.machine.registers import Registers
+from idtviz.machine.register_writes import first_writer, written_by
+from idtviz.machine.registers import RCX, Registers
 from idtviz.machine.sentinels import Sentinels, can_tell
 
 _CALM = 4  # instructions in a row that wanted no look, after which it goes on at full speed
@@ -43,6 +47,19 @@ class Scrutiny:
         """Linear addresses of instructions that want a sentinel's hook."""
         self._suspicious = False
         """Whether a block that wants a look has been met."""
+        self._watched: frozenset[str] = frozenset()
+        """Registers, by their full names."""
+        self._heeded = False
+        """Whether writes to them are looked out for."""
+        self._overlooked = False
+        """Whether the engine holds blocks that were translated while they were not."""
+        self._writer: _Writer | None = None
+        self._approached = _Writer(0, 0, 0, frozenset())
+        self.ahead = 0
+        """How many instructions the next run has to go to end behind one that writes a watched register; 0: no end."""
+        self.on_writer: Callable[[int, frozenset[str], int], None] = _ignore_writer
+        """Told of an instruction that was looked at, or that writes watched registers: its linear address, which of
+        them it writes, and how many instructions behind the present count it stands; it may yet raise something."""
         cpu.on_block = self._is_safe
 
     @property
@@ -65,6 +82,22 @@ class Scrutiny:
         self._cpu.changed = True
         self.forget()
 
+    def watch_registers(self, registers: frozenset[str]) -> None:
+        """Tell of what writes these registers, by their full names, and no others. Not during a run."""
+        if registers != self._watched:
+            self._watched = registers
+            self._overlooked = False
+            self.forget()
+
+    def heed_registers(self, *, heeded: bool) -> None:
+        """Whether to look out for writes to the watched registers. Not during a run."""
+        self._heeded = heeded and bool(self._watched)
+        if (self._heeded and self._overlooked) or self.ahead:
+            # A run that was on its way to a writer may have ended in an error.
+            self._overlooked = False
+            self.ahead = 0
+            self.forget()
+
     def forget(self) -> None:
         """Drop every translation: what was safe may be so no longer."""
         self._cpu.forget_all_code()
@@ -74,14 +107,29 @@ class Scrutiny:
     def restart(self) -> None:
         """The machine is somewhere else."""
         self.looking = False
+        self._writer = None
+        self.ahead = 0
         self.forget()
 
-    def begin(self) -> None:
-        """A guarded run has stopped in front of a block, or at a sentinel's request."""
-        self.looking = self._suspicious or not self._unposted
+    def begin(self, completed: int) -> None:
+        """A guarded run of `completed` instructions has stopped in front of a block, or at a sentinel's request."""
+        writer, self._writer = self._writer, None
+        self.looking = self._suspicious or not (self._unposted or writer is not None)
         self._calm = 0
-        if not self.looking:
+        if self.looking:
+            return
+        if self._unposted or completed or writer is None or writer.block != self._cpu.linear_rip:
             self._post()
+        else:
+            self._approached, self.ahead = writer, writer.number + 1
+
+    def arrive(self, completed: int) -> None:
+        """A run of at most `ahead` instructions has ended, and `completed` have completed."""
+        writer, ahead = self._approached, self.ahead
+        self.ahead = 0
+        if writer.names and completed >= ahead - 1:
+            self.on_writer(writer.linear, writer.names, ahead - 1 - completed)
+        self._drop()
 
     def _post(self) -> None:
         """Set the hooks that are wanted, and have the code there translated anew, with them."""
@@ -96,6 +144,8 @@ class Scrutiny:
     def look(self, raw: bytes, at: Registers) -> Decoded | None:
         """The instruction at RIP, whose bytes are `raw` as far as they are mapped, if it wants a look."""
         found = decode(raw, self._regime.bits) if raw else None
+        if self._heeded:
+            self.on_writer(at.linear_rip, self._names(raw, found), 0)
         wanted = found is not None and (
             self._regime.wants(found, at.rip) or self._meets_breakpoint(at.linear_rip, found.length)
         )
@@ -132,12 +182,40 @@ class Scrutiny:
         if raw is not None and not self._meets_breakpoint(linear, size):
             look, unposted = self._sift(raw, linear)
             look |= self._cpu.interrupt_shadow and self._repeats(raw)
-        if not look and not unposted:
+        written = bool(self._watched) and raw is not None and self._is_written(raw, linear)
+        if not look and not unposted and not written:
             return True
         self._suspicious |= look
         self._unposted |= unposted
         self._unsafe.append(_Block(linear, size, _physical(memory, linear)))
-        return False
+        return bool(self.ahead) and not look and not unposted
+
+    def _is_written(self, raw: bytes, linear: int) -> bool:
+        """Whether the block writes a watched register."""
+        if not self._heeded:
+            self._overlooked = True
+            return False
+        found = first_writer(raw, self._regime.bits, self._watched)
+        if found is None:
+            return False
+        if not self.looking and not self.ahead:
+            number, at, one = found
+            names = written_by(one, self._regime.bits) & self._watched
+            decoded = decode(one, self._regime.bits)
+            if decoded is not None and decoded.repeats:
+                if number:
+                    # Whether it does anything is to be seen when it is next.
+                    number, names = number - 1, frozenset()
+                else:
+                    names = self._names(one, decoded)
+            self._writer = _Writer(linear, number, linear + at, names)
+        return True
+
+    def _names(self, raw: bytes, found: Decoded | None) -> frozenset[str]:
+        """Which watched registers the instruction at RIP writes; with a count of 0 a repeated one does nothing."""
+        if found is None or (found.repeats and not self._cpu.general[RCX] & found.address_mask):
+            return frozenset()
+        return written_by(raw[: found.length], self._regime.bits) & self._watched
 
     def _repeats(self, raw: bytes) -> bool:
         """Whether a repeated string instruction comes first: in a shadow the engine counts its iterations otherwise."""
@@ -173,6 +251,19 @@ class _Block(NamedTuple):
     linear: int
     size: int
     physical: int | None
+
+
+class _Writer(NamedTuple):
+    """An instruction that writes watched registers: its block's linear address, its number there, and its own."""
+
+    block: int
+    number: int
+    linear: int
+    names: frozenset[str]
+
+
+def _ignore_writer(_linear: int, _names: frozenset[str], _behind: int) -> None:
+    """Nobody watches registers."""
 
 
 def _physical(memory: LinearMemory, linear: int) -> int | None:

@@ -1,4 +1,4 @@
-"""What a person watches while code runs: ports, memory, the mode and the ring.
+"""What a person watches while code runs: ports, memory, registers, the mode and the ring.
 
 A run ends behind the instruction that did it, a single step shows it just the same. Memory is watched by linear
 address: whatever bytes the present page tables put there. The page tables are watched with it, so that a page that
@@ -7,13 +7,15 @@ moves is followed from the very next instruction on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from idtviz.machine.bus import Bus
 from idtviz.machine.cpu import Cpu
 from idtviz.machine.decoding import Kind
 from idtviz.machine.memory import PAGE, LinearMemory, Memory
+from idtviz.machine.processor import Processor
+from idtviz.machine.register_watch import RegisterWrite
 from idtviz.machine.registers import PagingRegisters
 from idtviz.machine.unsupported import UnsupportedError
 from idtviz.x86.addresses import MASK32, MASK64, is_canonical
@@ -54,6 +56,8 @@ class Watched:
     writes: frozenset[Bytes] = frozenset()
     modes: bool = False
     """The mode and the ring."""
+    registers: frozenset[str] = frozenset()
+    """By their full names, which are `register_writes.REGISTERS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class ModeChange:
     after: tuple[str, int]
 
 
-Seen = PortAccess | MemoryWrite | ModeChange
+Seen = PortAccess | MemoryWrite | RegisterWrite | ModeChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +128,13 @@ class _Touched:
 class Watch:
     """The watch over one machine. Without anything to watch it costs nothing."""
 
-    def __init__(self, cpu: Cpu, memory: Memory, bus: Bus, look_also_at: Callable[[Kind], None]) -> None:
-        """`look_also_at` has instructions of some kinds run one at a time."""
+    def __init__(self, cpu: Cpu, memory: Memory, bus: Bus, processor: Processor) -> None:
         self._cpu = cpu
         self._memory = memory
         self._bus = bus
-        self._look_also_at = look_also_at
+        self._look_also_at = processor.look_also_at
+        self._registers = processor.register_watch
+        bus.on_stored = self._registers.stored
         self._watched = Watched()
         self._armed = False
         self._pieces: tuple[_Piece, ...] = ()
@@ -152,6 +157,8 @@ class Watch:
         if bool(before.writes) != bool(watched.writes):
             self._memory.on_put = self._on_put if watched.writes else None
             self._look_also_at(Kind.PAGE_TABLES if watched.writes else Kind.PLAIN)
+        if before.registers != watched.registers:
+            self._registers.watch(watched.registers)
         if before.writes != watched.writes:
             self._pieces, self._tables, self._found_by = (), (), None
             self._hook(set())
@@ -159,6 +166,7 @@ class Watch:
     def forget(self) -> None:
         """The machine is somewhere else: the page tables may be others."""
         self._found_by = None
+        self._registers.forget()
 
     # One move
 
@@ -168,6 +176,7 @@ class Watch:
         self._cpu.leaving = self._cpu.linear_rip
         self._accesses.clear()
         self._touched.clear()
+        self._registers.arm()
         if self._watched.writes:
             self._follow()
         if self._watched.modes:
@@ -180,12 +189,12 @@ class Watch:
         if self._watched.writes:
             self._follow()
         changed = self._watched.modes and self._where != self._mode_and_ring()
-        return changed or bool(self._accesses or self._touched)
+        return changed or bool(self._accesses or self._touched) or self._registers.met()
 
     def disarm(self, now: int) -> tuple[Seen, ...]:
         """The machine has moved, and `now` instructions have completed: what was seen since `arm`, in no order."""
         self._armed = self._cpu.heeds_breakpoints = False
-        seen: list[Seen] = list(self._accesses)
+        seen: list[Seen] = [*self._accesses, *self._registers.disarm()]
         for place, touched in self._touched.items():
             if touched.rip is None or touched.now < now:
                 outside = touched.store if self._is_outside(place) else None

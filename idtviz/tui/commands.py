@@ -9,17 +9,29 @@ from idtviz.debugger.inputs import Input, Irq, Keys, Nmi
 from idtviz.debugger.places import PlaceError, parse
 from idtviz.debugger.session import Session
 from idtviz.machine.chips import scancodes
-from idtviz.tui import breakpoint_commands
+from idtviz.tui import branch_commands, breakpoint_commands, cause_commands, edit_commands, session_commands
 from idtviz.tui.problem import CommandError
 
 WORDS = (
     *("step", "check", "over", "finish", "run", "until", "back", "goto"),
     *("break", "breakpoints", "delete", "on", "off", "keys", "irq", "nmi", "quit"),
+    *cause_commands.WORDS,
+    *branch_commands.WORDS,
+    *edit_commands.WORDS,
+    *session_commands.WORDS,
 )
 """What a command line may begin with."""
 
 Move = Callable[[], object]
 """What a command does. A text that it returns is for the status line, a panel for a sheet."""
+_FAMILIES: tuple[Callable[[str, str, Session], Move | None], ...] = (
+    breakpoint_commands.command,
+    cause_commands.command,
+    branch_commands.command,
+    edit_commands.command,
+    session_commands.command,
+)
+"""Each knows some words, and answers None to all others."""
 
 
 def interpret(text: str, session: Session) -> Move:
@@ -46,9 +58,10 @@ def interpret(text: str, session: Session) -> Move:
     if word in ("goto", "g"):
         _place(rest, session)
         return lambda: session.seek(rest)
-    found = breakpoint_commands.command(word, rest, session)
-    if found is not None:
-        return found
+    for command in _FAMILIES:
+        found = command(word, rest, session)
+        if found is not None:
+            return found
     given = _input(word, rest)
     return lambda: session.give(given)
 

@@ -8,6 +8,7 @@ from textual.suggester import Suggester
 
 from idtviz.debugger import breakpoint_text, conditions
 from idtviz.debugger.symbols import Symbols
+from idtviz.machine.register_writes import REGISTERS
 from idtviz.tui.commands import WORDS
 from idtviz.x86.vectors import VECTORS
 
@@ -23,6 +24,8 @@ def completed(text: str, symbols: Symbols, prefix: str = "") -> str | None:
         return _first(text, text, WORDS)
     if word in ("break", "until"):
         return _breakpoint(text, rest, symbols)
+    if word == "who":
+        return _first(text, rest, (*REGISTERS, *_names(symbols)))
     if word in _PLACES:
         return _first(text, rest, (*_EXCEPTIONS, "irq", "delivery:", "end", *_names(symbols)))
     return None
@@ -33,7 +36,7 @@ def _breakpoint(text: str, rest: str, symbols: Symbols) -> str | None:
     if condition:
         return _first(text, terms.rpartition(" ")[2], (*conditions.QUANTITIES, *_names(symbols)))
     if rest.startswith("write "):
-        return _first(text, rest.removeprefix("write "), _names(symbols))
+        return _first(text, rest.removeprefix("write "), (*REGISTERS, *_names(symbols)))
     return _first(text, rest, (*breakpoint_text.WORDS, *_EXCEPTIONS, *_names(symbols)))
 
 

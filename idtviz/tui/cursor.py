@@ -1,4 +1,4 @@
-"""What keys do at the row under the cursor: Enter opens a structure bit by bit, b sets a breakpoint."""
+"""What the row under the cursor stands for: Enter opens it bit by bit, b sets a breakpoint, w asks who wrote it."""
 
 from __future__ import annotations
 
@@ -28,30 +28,31 @@ def sheet_of(view: View, panel: str | None, key: int | None) -> Panel | None:
     return walks.detail(view, key) if panel == "registers" else None
 
 
-def toggle_breakpoint(session: Session, panel: str | None, key: int | None) -> str:
+def toggle_breakpoint(session: Session, view: View, panel: str | None, key: int | None) -> str:
     """Set a breakpoint on what the row stands for, or take it away; returns what to say."""
-    item = None if key is None else _breakpoint(session, panel, key)
+    item = None if key is None else _breakpoint(session, view, panel, key)
     if item is None:
         return "Press b on an instruction, a gate of the IDT, a word of the stack, a descriptor or a TSS."
     return toggle(session, item)
 
 
-def _breakpoint(session: Session, panel: str | None, key: int) -> Breakpoint | None:
+def _breakpoint(session: Session, view: View, panel: str | None, key: int) -> Breakpoint | None:
     """In front of an instruction, at a vector, or behind a write to what the row shows."""
-    view = session.view
     if panel == "code":
         linear = view.code.linear(key)
         return AddressBreakpoint((linear,), session.symbols.name(linear) or f"{linear:#x}")
     if panel == "idt":
         return DeliveryBreakpoint(VECTORS[key].mnemonic, key)
-    place = _bytes(view, panel, key)
+    place = bytes_of(view, panel, key)
     return (
         None if place is None else WriteBreakpoint(place, session.symbols.name(place.address) or f"{place.address:#x}")
     )
 
 
-def _bytes(view: View, panel: str | None, key: int) -> Bytes | None:
+def bytes_of(view: View, panel: str | None, key: int) -> Bytes | None:
     """The bytes in memory that a row shows."""
+    if panel == "idt":
+        return Bytes(view.idt.address(key), view.idt.entry_size)
     if panel == "stack":
         return Bytes(key, view.stack.word_size)
     if panel == "gdt":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -19,12 +21,15 @@ class Sheet(ModalScreen[None]):
     DEFAULT_CSS = """
     Sheet { align: center middle; background: black 40%; }
     Sheet > Vertical { width: 90%; max-width: 110; height: auto; max-height: 90%; }
+    Sheet.wide > Vertical { max-width: 100%; }
     Sheet RowsPanel { height: auto; }
     """
 
-    def __init__(self, content: Panel) -> None:
-        super().__init__()
-        self._content = content
+    def __init__(self, content: Panel | Callable[[int], Panel]) -> None:
+        """`content` may be made for the width that there is: so many columns."""
+        super().__init__(classes="" if isinstance(content, Panel) else "wide")
+        self._content = content if isinstance(content, Panel) else Panel("", ())
+        self._made = None if isinstance(content, Panel) else content
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -32,8 +37,21 @@ class Sheet(ModalScreen[None]):
 
     def on_mount(self) -> None:
         panel = self.query_one(RowsPanel)
-        panel.styles.height = min(len(self._content.rows) + 2, self.app.size.height - 4)
         panel.focus()
+        if self._made is None:
+            self._show()
+        else:
+            self.call_after_refresh(self._make)
+
+    def _make(self) -> None:
+        """The width is known now."""
+        if self._made is not None:
+            self._content = self._made(self.query_one(RowsPanel).columns)
+        self._show()
+
+    def _show(self) -> None:
+        panel = self.query_one(RowsPanel)
+        panel.styles.height = min(len(self._content.rows) + 2, self.app.size.height - 4)
         self.call_after_refresh(panel.show, self._content)
 
     def on_rows_panel_chosen(self) -> None:

@@ -44,9 +44,11 @@ class RowsPanel(Widget, can_focus=True):
             super().__init__()
             self.panel = panel
 
-    def __init__(self, name: str, number: str = "") -> None:
+    def __init__(self, name: str, number: str = "", *, follows: bool = False) -> None:
         super().__init__(id=name)
         self.number = number
+        self.follows = follows
+        """Where another row is the one to keep in sight, the cursor goes there too."""
         self._rows: tuple[Row, ...] = ()
         self._top = 0
         self._cursor: int | None = None
@@ -74,12 +76,14 @@ class RowsPanel(Widget, can_focus=True):
         """Show other rows. Only lines that differ are painted again."""
         self._title(content)
         before, top = self._rows, self._top
+        moved = _at(before, self._focus_row) != _at(content.rows, content.focus)
         self._rows = content.rows
         self._focus_row = content.focus
         if self._cursor is not None:
-            self._cursor = min(self._cursor, max(0, len(self._rows) - 1))
+            wanted = content.focus if moved and self.follows and content.focus is not None else self._cursor
+            self._cursor = min(wanted, max(0, len(self._rows) - 1))
         height = self.content_size.height
-        self._keep_in_sight(content.focus, height)
+        self._keep_in_sight(content.focus if moved or self._cursor is None else self._cursor, height)
         if self._top != top:
             self.refresh()
             return
@@ -142,6 +146,11 @@ class RowsPanel(Widget, can_focus=True):
         self._keep_in_sight(self._cursor, self.content_size.height)
         self.refresh()
 
+    def go_to(self, place: int) -> None:
+        """Put the cursor on a row."""
+        self._cursor = 0
+        self.action_cursor(place)
+
     def action_choose(self) -> None:
         """Open what the cursor stands on."""
         found = self.row
@@ -160,11 +169,11 @@ class RowsPanel(Widget, can_focus=True):
             if event.chain == 2:
                 self.action_choose()
 
-    def on_mouse_scroll_down(self) -> None:
+    def on_mouse_scroll_down(self, _event: events.MouseScrollDown) -> None:
         """The wheel moves the window, not the cursor."""
         self._scroll(3)
 
-    def on_mouse_scroll_up(self) -> None:
+    def on_mouse_scroll_up(self, _event: events.MouseScrollUp) -> None:
         """See `on_mouse_scroll_down`."""
         self._scroll(-3)
 
@@ -185,5 +194,5 @@ class RowsPanel(Widget, can_focus=True):
         self.post_message(self.Resized(self))
 
 
-def _at(rows: tuple[Row, ...], place: int) -> Row | None:
-    return rows[place] if 0 <= place < len(rows) else None
+def _at(rows: tuple[Row, ...], place: int | None) -> Row | None:
+    return rows[place] if place is not None and 0 <= place < len(rows) else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from idtviz.debugger.breakpoints import AddressBreakpoint
+from idtviz.debugger.moment import Moment
 from idtviz.debugger.procedures import ProcedureView
 from idtviz.debugger.session import Phase
 from idtviz.debugger.stops import Reason
@@ -20,6 +21,8 @@ from idtviz.view import code, controllers, delivery, display, events, gdt, idt, 
 from idtviz.view.axis import Axis
 from idtviz.view.layout import printable
 from idtviz.view.row import Panel, Role, Rows
+from idtviz.view.timeline import Mark, Scale
+from idtviz.view.window import Window
 from idtviz.x86.addresses import MASK64
 
 _STORY_ROWS, _STORY_ROWS_ON_A_SMALL_SCREEN = 3, 2  # as in idtviz.tcss
@@ -42,10 +45,50 @@ class Picture:
     wide: bool = True
     rate: Rate = field(default_factory=Rate)
     axis: Axis = field(default_factory=Axis)
+    window: Window | None = None
+    """The stretch of the run that the timeline shows; None: all of it."""
+    scale: Scale | None = None
+    """Where the axis of the timeline lies, as it was drawn last."""
 
     def rows(self, name: str, width: int) -> Panel:
         """The content of the panel called `name`."""
         return _PANELS[name](self, width)
+
+    @property
+    def whole(self) -> Window:
+        """All that is known of the run."""
+        return timeline.whole(self.view, self.session.frontier)
+
+    def zoom(self, around: int, *, nearer: bool) -> None:
+        """Show half as long a stretch of the run on the timeline, or twice as long."""
+        self._show((self.window or self.whole).zoomed(around, self.whole, nearer=nearer))
+
+    def follow(self) -> None:
+        """The present is another one: if it has left the timeline, that follows."""
+        if self.window is not None:
+            self._show(self.window.following(self.view.moment.instruction, self.whole))
+
+    @property
+    def marks(self) -> Sequence[Mark]:
+        """What a person has put on the timeline, and where other branches part; the later hide the earlier."""
+        return ()
+
+    def moment_at(self, x: int) -> Moment | None:
+        """What column `x` of the timeline shows: a mark, else its most notable event, else its first instruction."""
+        if self.scale is None:
+            return None
+        start, end = self.scale.stretch(x)
+        for mark in reversed(self.marks):
+            if start <= mark.instruction < end:
+                return Moment(mark.instruction)
+        place = self.axis.notable(self.scale.window, self.scale.column_at(x), self.scale.columns)
+        if place is None or place >= len(self.session.events):
+            return Moment(start)
+        event = self.session.events[place]
+        return Moment(event.instruction, event.step)
+
+    def _show(self, window: Window) -> None:
+        self.window = None if window == self.whole else window
 
     def state(self) -> str:
         """What the session is doing, or why it stopped."""
@@ -124,10 +167,15 @@ def _events(picture: Picture, width: int) -> Panel:
 
 
 def _timeline(picture: Picture, width: int) -> Panel:
-    session = picture.session
-    picture.axis.update(session.events, session.rings)
-    found = timeline.panel(picture.view, width, session.frontier, picture.axis, len(session.events), session.seen)
-    return found if picture.wide else Panel("", found.rows[:1])
+    session, view, axis = picture.session, picture.view, picture.axis
+    axis.update(session.events, session.rings)
+    window, marks = picture.window or picture.whole, picture.marks
+    if not picture.wide:
+        picture.scale = Scale.of_row(window, width)
+        return timeline.strip(view, picture.scale, axis, marks)
+    picture.scale = Scale.of_panel(window, width)
+    ahead = len(session.events) - session.seen
+    return timeline.panel(view, picture.scale, axis, session.frontier, ahead=ahead, marks=marks)
 
 
 _Rows = Callable[[Picture, int], Panel]

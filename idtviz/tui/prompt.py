@@ -22,15 +22,15 @@ class Prompt(Screen[None]):
         """The widget, for `compose`."""
         return Input(id="line")
 
-    def ask(self, what: str) -> None:
-        """Show the line; what is entered goes to `answered`."""
+    def ask(self, what: str, answer: str = "") -> None:
+        """Show the line, with an answer to begin with; what is entered goes to `answered`."""
         self._question = QUESTIONS[what]
         line = self.query_one("#line", Input)
-        line.value = ""
+        line.value = answer
         line.border_title = self._question.prompt
         line.suggester = LineSuggester(self._symbols, self._question.prefix)
         line.display = True
-        line.focus()
+        self.set_focus(line)
 
     def close_line(self) -> None:
         """Nothing is asked any more."""

@@ -16,8 +16,10 @@ class Question:
 QUESTIONS = {
     "command": Question("command", ""),
     "goto": Question("go to", "goto "),
+    "set": Question("edit: path = value", "set "),
     "type_keys": Question("type on the keyboard (enter sends; \\n is the Enter key)", "keys "),
     "raise_irq": Question("interrupt line 0-15, or nmi", "irq "),
+    "who": Question("who wrote this last: a register, a symbol, or an address and a size", "who "),
     "suppose": Question("what if this vector came now", "suppose "),
 }
 """By the action that asks."""

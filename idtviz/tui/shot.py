@@ -6,7 +6,6 @@ import asyncio
 import re
 
 from idtviz.debugger.moment import Moment
-from idtviz.lab.preparation import Prepared
 from idtviz.lab.session import LabSession
 from idtviz.tui.app import IdtvizApp
 from idtviz.tui.debugger import DebuggerScreen
@@ -15,10 +14,10 @@ _REMOTE_FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 _UNIQUE = re.compile(r"terminal-\d+")
 
 
-def shoot(prepared: Prepared, at: str, size: tuple[int, int]) -> str:
-    """SVG text of the screen, `size` (columns, rows), with the session of `prepared` at the place `at`."""
-    session = LabSession(prepared)
-    session.seek(at)
+def shoot(session: LabSession, at: str | None, size: tuple[int, int]) -> str:
+    """SVG text of the screen, `size` (columns, rows), with the session at the place `at`, or where it stands."""
+    if at is not None:
+        session.seek(at)
     return asyncio.run(_draw(session, size))
 
 

@@ -28,25 +28,43 @@ from idtviz.x86.error_codes import PageFaultCode
 _BEFORE, _AFTER = 200, 100  # a log is a window on a list
 _PAGE_FAULT = 14
 
+SOURCE_SIGNS = {Source.EXCEPTION: "x", Source.SOFTWARE: "s", Source.EXTERNAL: "i", Source.NMI: "n"}
+SIGN_ROLES = {
+    "✗": Role.BAD,
+    "o": Role.BAD,
+    "x": Role.BAD,
+    "n": Role.SYMBOL,
+    "s": Role.WARNING,
+    "!": Role.WRITTEN,
+    "i": Role.GOOD,
+    "↑": Role.READ,
+    "r": Role.TEXT,
+}
+"""The looks of the signs that `glyph` gives; all others are dim."""
+
 
 def panel(view: View, before: View | None, width: int, events: Sequence[Happened], seen: int) -> Panel:
-    """The events around the present, oldest first; those after it are dim. `key` is an event's place in `events`."""
+    """The events around the present, oldest first; those after it are dim. `key` is an event's place in `events`.
+
+    In sight is kept what is under way or about to happen at this moment, else what has happened last.
+    """
     known = before.events if before is not None else seen
     first, last = max(0, seen - _BEFORE), min(len(events), seen + _AFTER)
     moments = [str(Moment(event.instruction, event.step)) for event in events[first:last]]
-    present = _under_way(view)
+    present = under_way(view)
     pad = max((len(text) for text in (*moments, str(view.moment))), default=1)
+    here = seen if seen < len(events) and moments[seen - first] == str(view.moment) else seen - 1
     rows: list[Row] = []
     if first:
         rows.append(line(width, Span(f"{first} earlier", Role.DIM)))
-    focus: int | None = None
+    focus = 0
     for place in range(first, last):
         if place == seen and present is not None:
             focus = len(rows)
             rows.append(_present(view, present, pad, width))
             if _is_the_same(events[place], view, present):
                 continue
-        lit = Role.CURRENT if place == seen - 1 and present is None else None
+        lit = Role.CURRENT if place == here and present is None else None
         if lit:
             focus = len(rows)
         spans = _spans(view, events, events[place], future=place >= seen)
@@ -62,7 +80,8 @@ def panel(view: View, before: View | None, width: int, events: Sequence[Happened
     return Panel("Events", tuple(rows), f"{seen} of {len(events)}", focus)
 
 
-def _under_way(view: View) -> Event | None:
+def under_way(view: View) -> Event | None:
+    """What is being delivered at this moment; it is not recorded before its delivery has ended."""
     procedure = view.procedure
     return procedure.event if procedure is not None and procedure.stage is Stage.UNDER_WAY else None
 
@@ -95,12 +114,10 @@ def _name(event: Event) -> str:
 
 
 def glyph(event: Happened) -> str:
-    """One sign for the kind of an event: `x` exception, `i` interrupt, `s` INT n, `r` return, and others."""
+    """One sign for the kind of an event; the legend of the timeline names them."""
     match event:
         case Delivered(event=delivered):
-            return {Source.EXCEPTION: "x", Source.SOFTWARE: "s", Source.EXTERNAL: "i", Source.NMI: "n"}[
-                delivered.source
-            ]
+            return SOURCE_SIGNS[delivered.source]
         case Returned():
             return "r"
         case LineChanged(level=level):
@@ -112,7 +129,9 @@ def glyph(event: Happened) -> str:
         case ShutDown():
             return "✗"
         case SwitchedOff():
-            return "h"
+            return "o"
+        case Noted():
+            return "!"
         case _:
             return "·"
 
@@ -122,11 +141,14 @@ def _place(view: View, context: Context) -> str:
 
 
 def _spans(view: View, events: Sequence[Happened], event: Happened, *, future: bool) -> tuple[Span, ...]:
-    text, role = _text(view, events, event)
-    return (Span(f"{glyph(event)} ", Role.DIM), Span(text, Role.DIM if future else role))
+    text, role = told(view, events, event)
+    sign = glyph(event)
+    look = Role.DIM if future else SIGN_ROLES.get(sign, Role.DIM)
+    return (Span(f"{sign} ", look), Span(text, Role.DIM if future else role))
 
 
-def _text(view: View, events: Sequence[Happened], event: Happened) -> tuple[str, Role]:
+def told(view: View, events: Sequence[Happened], event: Happened) -> tuple[str, Role]:
+    """What happened, in words, and how it is shown."""
     match event:
         case Delivered(event=delivered, to=to, fault=fault):
             name = _name(delivered)
@@ -145,7 +167,7 @@ def _text(view: View, events: Sequence[Happened], event: Happened) -> tuple[str,
             return "halt", Role.TEXT
         case ShutDown(cause=cause):
             names = [_delivery_name(events, index) for index in cause]
-            return f"✗ shutdown: {' → '.join(names)}", Role.BAD
+            return f"shutdown: {' → '.join(names)}", Role.BAD
         case SwitchedOff(how=how):
             return how, Role.BAD
         case Noted(text=text):
@@ -155,7 +177,7 @@ def _text(view: View, events: Sequence[Happened], event: Happened) -> tuple[str,
 
 
 def _delivery_name(events: Sequence[Happened], index: int) -> str:
-    for event in events:
+    for event in reversed(events):
         if isinstance(event, Delivered) and event.index == index:
             return event.event.name
     return f"delivery {index}"

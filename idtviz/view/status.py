@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from idtviz.debugger.procedures import Stage
 from idtviz.debugger.view import View
-from idtviz.view.row import Panel, Role, Row, Span, row
+from idtviz.view.row import Panel, Role, Row, Rows, Span, row
 
 
 class Key(Protocol):
@@ -25,7 +26,30 @@ def running(instructions: int, seconds: float, per_second: float | None) -> str:
     return f"running · {instructions:,} instructions{rate} · {_time(seconds)} · Esc stops"
 
 
-_NAMES = {"slash": "/", "colon": ":", "question_mark": "?", "escape": "Esc", "space": "Space", "tab": "Tab"}
+_NAMES = {
+    "slash": "/",
+    "colon": ":",
+    "question_mark": "?",
+    "plus": "+",
+    "minus": "-",
+    "underscore": "_",
+    "equals_sign": "=",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "left": "←",
+    "right": "→",
+    "escape": "Esc",
+    "space": "Space",
+    "tab": "Tab",
+    "shift+left": "Shift+←",
+    "shift+right": "Shift+→",
+}
+_KEYS_WIDTH = 11
+
+
+def key_name(key: str) -> str:
+    """What a person calls a key that the registry calls `key`."""
+    return _NAMES.get(key, key.upper() if len(key) > 1 and key[0] == "f" else key)
 
 
 def head(view: View, name: str, state: str, width: int) -> Panel:
@@ -93,26 +117,32 @@ def _cut(spans: list[Span], width: int) -> tuple[Span, ...]:
 
 
 def foot(shown: Sequence[tuple[str, str]], width: int) -> Panel:
-    """The keys that a person needs most."""
-    spans: list[Span] = []
-    used = 1
-    for key, label in shown:
-        text = f" {_NAMES.get(key, key)}"
-        if used + len(text) + len(label) + 2 > width:
-            break
-        spans += [Span(text, Role.CURRENT), Span(f" {label} ", Role.LABEL)]
-        used += len(text) + len(label) + 2
-    return Panel("", (Row(tuple(spans)),))
+    """The keys that a person needs most; where there is no room for all, the last two (help, quit) stay."""
+    parts = [(Span(f" {key_name(key)}", Role.CURRENT), Span(f" {label} ", Role.LABEL)) for key, label in shown]
+    kept, last = parts[:-2], parts[-2:]
+    while kept and sum(len(key.text) + len(label.text) for key, label in (*kept, *last)) > width:
+        kept.pop()
+    return Panel("", (Row(_cut([span for part in (*kept, *last) for span in part], width)),))
 
 
-def keys(actions: Iterable[Key]) -> tuple[Row, ...]:
-    """All keys, a line each."""
+def keys(actions: Iterable[Key], width: int) -> tuple[Row, ...]:
+    """All keys, each with what it does."""
     rows = [Row(), row(("Keys", Role.TITLE))]
     for action in actions:
-        names = " ".join(_NAMES.get(key, key) for key in action.keys.split(","))
-        rows.append(row((f"  {names:<10}", Role.CURRENT), action.help))
-    rows.append(row(("  1-9, 0    ", Role.CURRENT), "Focus a panel; arrows move its cursor, Enter opens the row"))
+        names = " ".join(map(key_name, action.keys.split(",")))
+        rows += _explained(names, action.help, width)
+    rows += _explained("1-9, 0", "Focus a panel; ↑ and ↓ move its cursor, Enter opens the row", width)
     return tuple(rows)
+
+
+def _explained(names: str, text: str, width: int) -> Rows:
+    """A key, and a sentence beside it in as many lines as it needs."""
+    indent = _KEYS_WIDTH + 2
+    first, *others = textwrap.wrap(text, max(20, width - indent))
+    return (
+        row((f"  {names:<{_KEYS_WIDTH}}", Role.CURRENT), first),
+        *(row(" " * indent + more) for more in others),
+    )
 
 
 def _time(seconds: float) -> str:

@@ -113,14 +113,20 @@ class Bits:
     def field(self, structure: Structure) -> Field:
         """The field as found in `structure`; for a contiguous run only."""
         ((high, low),) = self.ranges
-        number = self.extract(structure.value)
+        return Field(self.name, high, low, self.extract(structure.value), self.explain(structure))
+
+    def explain(self, structure: Structure) -> str:
+        """What the number found in `structure` means."""
         if isinstance(self.meaning, str):
-            meaning = self.meaning
-        elif isinstance(self.meaning, tuple):
-            meaning = self.meaning[number]
-        else:
-            meaning = self.meaning(structure)
-        return Field(self.name, high, low, number, meaning)
+            return self.meaning
+        if isinstance(self.meaning, tuple):
+            return self.meaning[self.extract(structure.value)]
+        return self.meaning(structure)
+
+    @property
+    def bits(self) -> str:
+        """The position as the manuals write it, highest run last: `46:45`, `47`, `15:0 63:48`."""
+        return " ".join(str(high) if high == low else f"{high}:{low}" for high, low in self.ranges)
 
 
 class Flag(Bits):
@@ -163,6 +169,8 @@ class Structure:
     __slots__ = ("value",)
     SIZE: ClassVar[int]
     LAYOUT: ClassVar[tuple[Bits, ...]]
+    WHOLE: ClassVar[tuple[Bits, ...]]
+    """As `LAYOUT`, with a split field as one, where its first run lies."""
     UNNAMED: ClassVar[str] = "reserved"
     _named: ClassVar[dict[str, Bits]]
     _end: ClassVar[int]
@@ -193,6 +201,8 @@ class Structure:
             layout.append(run)
             covered = run.low + run.width
         cls.LAYOUT = tuple(layout[:-1])
+        unnamed = [run for run in cls.LAYOUT if isinstance(run, Reserved) and run not in declared]
+        cls.WHOLE = tuple(sorted([*declared, *unnamed], key=lambda bits: bits.low))
         cls._named = {bits.name: bits for bits in [*cls.LAYOUT, *declared]} | {b.attribute: b for b in declared}
         cls._end = 1 << (8 * cls.SIZE)
 

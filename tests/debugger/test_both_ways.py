@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,8 +10,8 @@ from idtviz.debugger.inputs import Irq, Keys, Nmi, Poke, Serial
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.session import Phase, Session, SessionError
 from idtviz.debugger.stops import Reason
-from tests.debugger.breaking import set_at
 from tests.debugger.sessions import END, KERNELS, Script, kernel, ticking, walk, walked
+from tests.debugger.wandering import Wanderer
 
 SCRIPT: Script = (
     ("300", Keys("ab")),
@@ -108,61 +106,6 @@ def test_a_moment_run_to_in_a_fresh_session_is_the_moment_that_was_walked_throug
     assert fresh.digest() == session.digest()
 
 
-class Wanderer:
-    """Gives commands at random, and knows the digest of each moment that it has been to."""
-
-    def __init__(self, session: Session, seed: int) -> None:
-        self.session = session
-        self.random = random.Random(seed)
-        self.seen: dict[Moment, str] = {}
-        self.look()
-
-    def look(self) -> None:
-        digest = self.session.digest()
-        assert self.seen.setdefault(self.session.moment, digest) == digest, self.session.moment
-
-    def go(self) -> None:
-        session, choose = self.session, self.random.choice
-        moves = [session.step, session.micro_step, session.next, session.micro_step, self.finish, self.some_steps]
-        moves += [self.run_a_little, self.run_to_a_breakpoint, self.give]
-        moves += [self.seek] * 3 + (
-            [session.back, session.micro_back, session.run_back] if session.moment > START else []
-        )
-        choose(moves)()
-        self.look()
-
-    def finish(self) -> None:
-        if self.session.machine.live and not self.session.machine.stuck:
-            self.session.finish()
-
-    def some_steps(self) -> None:
-        for _ in range(self.random.randrange(30)):
-            self.session.micro_step()
-
-    def run_a_little(self) -> None:
-        self.session.run(Moment(self.session.moment.instruction + self.random.randrange(1, 300)))
-
-    def run_to_a_breakpoint(self) -> None:
-        symbols = self.session.symbols
-        name = self.random.choice([symbol.name for symbol in symbols.all if symbol.code] or ["_start"])
-        others = ("iret", "port 0x20", "write 0xb8000 4000", "ring", "delivery", "any exception", "port 0x60 read")
-        self.session.breakpoints.clear()
-        set_at(self.session, "irq0", self.random.choice(others))
-        if symbols.address_of(name) is not None:
-            set_at(self.session, name)
-        self.session.run(limit=self.session.machine.clock.now + 200_000)
-
-    def seek(self) -> None:
-        self.session.seek(self.random.choice(sorted(self.seen)))
-
-    def give(self) -> None:
-        if self.random.random() < 0.6 or self.session.moment > Moment(6000):
-            return
-        self.session.give(Keys(self.random.choice("abc\n")))
-        here = self.session.moment
-        self.seen = {moment: digest for moment, digest in self.seen.items() if moment < here}
-
-
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", ["page_fault", "double_fault_no_ist", "keyboard"])
 def test_wherever_commands_at_random_lead_a_moment_seen_again_has_not_changed(name: str, seed: int) -> None:
@@ -191,7 +134,7 @@ def test_checkpoints_taken_in_replay_do_not_change_what_is_replayed() -> None:
         assert (session.moment, session.digest()) == (moment, digests[moment])
 
 
-def test_an_input_given_in_the_past_cuts_off_the_future() -> None:
+def test_an_input_given_in_the_past_takes_another_way_from_there() -> None:
     session = kernel("keyboard", ())
     session.run(Moment(1500))
     session.seek(Moment(300))

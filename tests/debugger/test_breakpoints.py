@@ -24,7 +24,7 @@ SCREEN = 0xB8000
 KINDS = (
     *("delivery", "interrupt", "any exception", "#PF if error & 2", "irq0", "irq1", "fault in delivery", "shutdown"),
     *("iret", "iret to ring 3", "mode", "ring", "port 0..0xffff", "port 0x60 read", "port 0x20 write"),
-    *("write 0xb8000 4000", "write 0xb8002 1", "kernel_ready"),
+    *("write 0xb8000 4000", "write 0xb8002 1", "write rbp", "write cr2", "kernel_ready"),
 )
 
 
@@ -226,6 +226,7 @@ SNIPPETS = tuple(
 WATCHES = (
     *("write 0x20000 8", "write 0x20006 1", "write 0x20004 8", "write 0x1fffe 4", "write 0x10fc0 8", "port 0x80"),
     *("port 0x60 read", "iret", "delivery", "int 0x80", "#UD", "irq0", "interrupt", "any exception", "ring", "#SS"),
+    *("write rdi", "write rcx", "write rsp", "write rflags", "write ss", "write rax"),
     *(f"{CODE + offset:#x}" for offset in (0, 3, 11, 20)),
 )
 MOVS = bytes.fromhex("48c7c6 00020200 48c7c7 fcff0100 48c7c1 09000000")  # rsi, rdi, rcx for rep movsb

@@ -216,3 +216,16 @@ def test_a_view_stays_as_it_is_when_the_session_moves_on() -> None:
     assert session.view.registers == registers
     assert session.view.stack.words == words
     assert session.view.procedure == view.procedure
+
+
+def test_a_breakpoint_that_is_taken_away_in_ring_3_leaves_no_trace_in_what_comes() -> None:
+    session, plain = kernel("page_fault"), kernel("page_fault")
+    set_at(session, "page_fault_handler")
+    session.run()
+    session.finish()
+    assert session.machine.cpu.cpl == 3
+    session.breakpoints.clear()
+    session.run()
+    plain.run()
+    assert [event.name for _, event in session.recognised] == [event.name for _, event in plain.recognised]
+    assert session.digest() == plain.digest()

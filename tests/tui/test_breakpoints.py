@@ -86,7 +86,7 @@ def test_b_on_a_word_of_the_stack_a_descriptor_or_a_tss_watches_its_bytes() -> N
         ("gdt", 0x08, Bytes(view.gdt.base + 8, 8)),
         ("tss", view.tss.selector, Bytes(view.tss.base, 104)),
     ):
-        toggle_breakpoint(session, panel_, key)
+        toggle_breakpoint(session, session.view, panel_, key)
         found = list(session.breakpoints)[-1]
         assert isinstance(found, WriteBreakpoint)
         assert found.place == place
@@ -94,16 +94,16 @@ def test_b_on_a_word_of_the_stack_a_descriptor_or_a_tss_watches_its_bytes() -> N
 
 def test_b_twice_takes_the_breakpoint_away() -> None:
     session = session_at("#PF")
-    toggle_breakpoint(session, "idt", 14)
+    toggle_breakpoint(session, session.view, "idt", 14)
     assert [type(item) for item in session.breakpoints] == [DeliveryBreakpoint]
-    assert "deleted" in toggle_breakpoint(session, "idt", 14)
+    assert "deleted" in toggle_breakpoint(session, session.view, "idt", 14)
     assert not len(session.breakpoints)
 
 
 def test_b_where_there_is_nothing_to_stop_at_says_where_to_press_it() -> None:
     session = session_at("#PF")
     for name, key in (("registers", 1), ("gdt", 0xFFF8), ("code", None)):
-        assert "Press b on" in toggle_breakpoint(session, name, key)
+        assert "Press b on" in toggle_breakpoint(session, session.view, name, key)
     assert not len(session.breakpoints)
 
 
@@ -111,7 +111,7 @@ def test_b_on_code_whose_segment_has_a_base_stops_at_the_linear_address() -> Non
     session = LabSession.open("real_mode_ivt")
     session.run("#DE")
     code = session.view.code
-    toggle_breakpoint(session, "code", code.rip)
+    toggle_breakpoint(session, session.view, "code", code.rip)
     (item,) = session.breakpoints
     assert isinstance(item, AddressBreakpoint)
     assert item.addresses == (code.linear(code.rip),)

@@ -1,7 +1,10 @@
 from dataclasses import replace
 
-from idtviz.view import controllers, display, events, registers, timeline
-from idtviz.view.axis import Axis
+import pytest
+
+from idtviz.debugger.moment import Moment
+from idtviz.machine.events import Halted
+from idtviz.view import controllers, display, events, registers
 from idtviz.view.row import Role
 
 from .sessions import at, poke, step_of, text
@@ -85,7 +88,9 @@ def test_events_tell_what_happened_and_what_lies_ahead():
     assert panel.rows[-1].text.startswith("▶ ")
     session.seek("#PF")
     panel = events.panel(session.view, None, 80, session.events, session.seen)
-    assert all(span.role is Role.DIM for row in panel.rows for span in row.spans if span.text.strip())
+    assert panel.focus == 0
+    assert panel.rows[0].text.startswith("▶ ")
+    assert all(span.role is Role.DIM for row in panel.rows for span in row.spans if span.text.strip(" ▶"))
     view = step_of(session, "push.rip")
     panel = events.panel(view, None, 80, session.events, session.seen)
     assert panel.focus == 0
@@ -101,30 +106,31 @@ def test_a_failed_delivery_and_a_shutdown_say_so():
     assert "✗ shutdown: " in shown
 
 
-def timeline_of(session, width):
-    axis = Axis()
-    axis.update(session.events, session.rings)
-    return timeline.panel(session.view, width, session.frontier, axis, len(session.events), session.seen)
+@pytest.mark.parametrize("name", ["page_fault", "keyboard", "double_fault_no_ist"])
+def test_the_list_of_events_keeps_in_sight_what_the_present_belongs_to(name):
+    session = at(name, "end")
+    times = [Moment(event.instruction, event.step) for event in session.events]
+    places = {*times, *(Moment(time.instruction + 1) for time in times), Moment(0), session.frontier}
+    for moment in sorted(place for place in places if place <= session.frontier):
+        session.seek(moment)
+        panel = events.panel(session.view, None, 100, session.events, session.seen)
+        shown = panel.rows[panel.focus]
+        if session.seen < len(times) and times[session.seen] == moment:
+            assert shown.key in (session.seen, None), "what is about to happen"
+        elif session.seen:
+            assert shown.key == session.seen - 1, "what has happened last"
+        else:
+            assert panel.focus == 0
+        assert (shown.lit is not None) == (session.seen > 0 or times[0] == moment)
+        assert [row for row in panel.rows if row.lit] == [shown] * (shown.lit is not None)
 
 
-def test_the_timeline_has_the_width_of_the_screen_and_marks_events():
-    session = at("page_fault", "end")
-    session.seek("#PF")
-    for width in (20, 80, 158):
-        panel = timeline_of(session, width)
-        assert {len(row.text) for row in panel.rows} == {width}
-    marks, rings, cursor = (row.text for row in panel.rows)
-    here = cursor.index("▲")
-    assert marks[here] == "x"
-    assert marks.count("x") == 3
-    assert marks.count("s") == 1
-    assert rings[here] == "░"
-    assert rings[0] == "█"
-    assert rings[-1] == "█"
-    assert timeline.instruction_at(here, 158, session.frontier) <= session.moment.instruction
-
-
-def test_a_timeline_of_nothing_is_drawn():
-    session = at("page_fault", "0")
-    panel = timeline_of(session, 40)
-    assert {len(row.text) for row in panel.rows} == {40}
+def test_a_long_list_of_events_is_a_window_around_the_present():
+    session = at("keyboard", "end")
+    many = [Halted(place, 0) for place in range(20_000)]
+    for seen in (0, 1, 9_999, 20_000):
+        panel = events.panel(session.view, None, 60, many, seen)
+        assert len(panel.rows) <= 302
+        assert panel.note == f"{seen} of 20000"
+        if seen:
+            assert panel.rows[panel.focus].key == seen - 1

@@ -7,6 +7,8 @@ from idtviz.machine.chips import lapic_state
 from idtviz.view import controllers, idt, stack, status, timeline, tss
 from idtviz.view.axis import Axis
 from idtviz.view.row import Panel, Role
+from idtviz.view.timeline import Scale
+from idtviz.view.window import Window
 from idtviz.x86.vectors import VECTORS
 
 from . import worlds
@@ -116,26 +118,13 @@ def test_a_gate_with_an_ist_slot_needs_a_tss():
 
 
 def test_the_legend_names_the_rings_that_were_seen_and_none_in_real_mode():
-    def cursor(name: str, rings: list[tuple[Moment, int]]) -> str:
+    def legend(name: str, rings: list[tuple[Moment, int]]) -> str:
         axis = Axis()
         axis.update((), rings)
         view = at(name, "20").view
-        return timeline.panel(view, 120, Moment(100), axis, 0, 0).rows[-1].text
+        return timeline.panel(view, Scale.of_panel(Window(0, 100), 120), axis, Moment(100)).note
 
-    assert "ring" not in cursor("boot_sector", [(Moment(0), 0)])
-    assert cursor("page_fault", [(Moment(0), 0)]).endswith("█ ring 0")
-    assert cursor("page_fault", [(Moment(0), 0), (Moment(20), 3)]).endswith("█ ring 0  ░ ring 3")
-    assert cursor("page_fault", [(Moment(0), 0), (Moment(20), 1)]).endswith("█ ring 0  ▓ ring 1")
-
-
-def test_the_row_of_digits_says_what_it_counts_where_there_is_room():
-    session = at("irq_on_vector_8", "end")
-    axis = Axis()
-    axis.update(session.events, session.rings)
-    end = session.frontier.instruction
-    shown = timeline.panel(session.view, 160, Moment(end * 2), axis, 0, 0).rows[2].text
-    assert "nesting depth" in shown
-    assert "2" in shown
-    assert len(shown) == 160
-    narrow = timeline.panel(session.view, 20, session.frontier, axis, 0, 0)
-    assert {len(row.text) for row in narrow.rows} == {20}
+    assert "ring" not in legend("boot_sector", [(Moment(0), 0)])
+    assert legend("page_fault", [(Moment(0), 0)]).startswith("█ ring 0  ━ past")
+    assert legend("page_fault", [(Moment(0), 0), (Moment(20), 3)]).startswith("█ ring 0  ░ ring 3  ━")
+    assert legend("page_fault", [(Moment(0), 0), (Moment(20), 1)]).startswith("█ ring 0  ▓ ring 1  ━")

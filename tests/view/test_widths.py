@@ -12,6 +12,8 @@ from idtviz.view import controllers, display, events, gdt, idt, registers, stack
 from idtviz.view.axis import Axis
 from idtviz.view.layout import cut, printable
 from idtviz.view.row import Panel
+from idtviz.view.timeline import Scale
+from idtviz.view.window import Window
 
 from .sessions import at
 
@@ -71,8 +73,13 @@ def test_every_row_of_the_timeline_has_exactly_its_width(place, width, data):
     known = data.draw(st.integers(0, len(happened)))
     axis = Axis()
     axis.update(happened[:known], RINGS)
-    panel = timeline.panel(view, width, view.moment, axis, known, known)
-    assert {len(row.text) for row in panel.rows} == {width}
+    end = view.moment.instruction
+    first, last = sorted(data.draw(st.tuples(st.integers(0, end), st.integers(0, end))))
+    for window in (Window(first, last), timeline.whole(view, view.moment)):
+        panel = timeline.panel(view, Scale.of_panel(window, width), axis, view.moment, ahead=known)
+        assert {len(row.text) for row in panel.rows} == {width}
+        assert len(panel.note) <= max(0, width - 4)
+        assert {len(row.text) for row in timeline.strip(view, Scale.of_row(window, width), axis).rows} == {width}
 
 
 @settings(deadline=None, max_examples=40)

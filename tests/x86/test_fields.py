@@ -149,6 +149,18 @@ def test_a_split_field_can_be_edited_whole_or_by_its_parts() -> None:
     assert gate.with_field("offset 31:16", 0).offset == 0x1111_2222_0000_4444
 
 
+@every_structure
+def test_the_whole_fields_hold_every_bit_once_with_a_split_field_as_one(structure: type[Structure]) -> None:
+    assert sum(bits.mask for bits in structure.WHOLE) == (1 << 8 * SIZES[structure]) - 1
+    assert len({bits.name for bits in structure.WHOLE}) == len(structure.WHOLE)
+
+
+def test_a_split_field_writes_all_its_positions_and_says_what_it_means_as_a_whole() -> None:
+    offset = next(bits for bits in Gate64.WHOLE if bits.name == "offset")
+    assert offset.bits == "15:0 63:48 95:64"
+    assert offset.explain(Gate64(offset=1)) == "linear address of the handler"
+
+
 def test_a_field_answers_to_the_name_on_the_screen_and_to_the_one_in_python() -> None:
     assert Gate64().with_field("P", 1) == Gate64().with_field("present", True)
 

@@ -141,6 +141,10 @@ class Keyboard(ByteChip):
             if parameter_of == 0xD1 and not value & RESET_OFF:
                 self._on_reset("a reset, by bit 0 of the 8042's output port")
 
+    def become(self, state: KeyboardState) -> None:
+        """Take on registers from outside; IRQ1 and A20 follow from them."""
+        self._become(state)
+
     def _become(self, state: KeyboardState) -> None:
         level = state.status & (OBF | AUX) == OBF and bool(state.command_byte & CB_IRQ1)
         changed, gated = level != state.line, state.a20 != self.state.a20

@@ -133,6 +133,22 @@ class Lapic(MemoryMappedChip):
         if expired:
             self.state = lapic_state.fire(replace(self.state, timer=timer), Lvt.TIMER)
 
+    def become(self, state: LapicState) -> None:
+        """Take on registers from outside."""
+        ready = self.state.software_enabled
+        self.state = state
+        if state.software_enabled and not ready:
+            self.on_ready()
+
+    def change(self, register: int, value: int) -> None:
+        """Have a register that a write merely changes hold `value`: not EOI, nor what sends an interrupt."""
+        self.advance()
+        self.become(registers.write_register(self.state, register, value, self._pulse()))
+
+    def value_of(self, register: int) -> int:
+        """A register of `lapic_registers.READABLE`, without any effect."""
+        return registers.read_register(self.state, register, self._pulse())
+
     # Registers in memory
 
     def read_memory(self, offset: int, size: int) -> int:

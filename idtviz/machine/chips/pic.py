@@ -91,6 +91,10 @@ class PicPair(ByteChip):
         """The IRQ that the controllers would answer with this vector, as they are programmed now."""
         return irq_of_vector(self.state, vector)
 
+    def become(self, state: PicPairState) -> None:
+        """Take on registers from outside; the INT outputs and the cascade follow from them."""
+        self._take(_wired(pic8259.settle(state.master), pic8259.settle(state.slave)))
+
     def waiting(self) -> list[tuple[int, str]]:
         """Each IRQ whose request is held back, with the reason."""
         reasons = ((irq, why_waiting(self.state, irq)) for irq in range(16))

@@ -39,6 +39,12 @@ class SystemControl(ByteChip):
         self._on_gate = on_gate
         self._on_reset = on_reset
 
+    def become(self, state: SystemControlState) -> None:
+        """Take on a state from outside; A20 follows from it."""
+        before, self.state = self.state, state
+        if state.a20 != before.a20:
+            self._on_gate(state.a20)
+
     def read_byte(self, port: int) -> int:  # noqa: ARG002 -- it has one port
         return self.state.port_a
 

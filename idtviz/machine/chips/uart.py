@@ -128,9 +128,7 @@ class Uart(ByteChip):
             case 1 if state.lcr & LCR_DLAB:
                 self._become(replace(state, divisor=state.divisor & 0xFF | value << 8))
             case 1:
-                # Enabling the transmitter's interrupt while it is empty raises it at once.
-                newly = bool(value & ~state.ier & IER_TRANSMITTER)
-                self._become(replace(state, ier=value & 0x0F, transmitter_pending=state.transmitter_pending or newly))
+                self.enable_interrupts(value)
             case 2:
                 self._become(_refill(_write_fcr(state, value)))
             case 3:
@@ -141,6 +139,13 @@ class Uart(ByteChip):
                 self._become(replace(state, scr=value))
             case _:
                 pass  # LSR and MSR are for reading
+
+    def enable_interrupts(self, ier: int) -> None:
+        """A write of the interrupt enable register, wherever DLAB points."""
+        # Enabling the transmitter's interrupt while it is empty raises it at once.
+        newly = bool(ier & ~self.state.ier & IER_TRANSMITTER)
+        pending = self.state.transmitter_pending or newly
+        self._become(replace(self.state, ier=ier & 0x0F, transmitter_pending=pending))
 
     def _read_rbr(self) -> int:
         state = self.state

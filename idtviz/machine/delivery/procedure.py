@@ -57,6 +57,8 @@ class Procedure:
         self.fault: Fault | None = None
         self.written: list[Span] = []
         """The writes that went through."""
+        self.disturbances: list[tuple[int, int, bytes]] = []
+        """Memory that was edited between two steps: how many steps had been performed, physical address, bytes."""
         self._body = self.perform()
         self._rule: Rule | None = None
         self._text = ""
@@ -91,6 +93,11 @@ class Procedure:
         """Perform every step that is left."""
         while not self.done:
             self.advance()
+
+    def disturb(self, physical: int, former: bytes, data: bytes) -> None:
+        """`data` has been written at a physical address, from outside, in place of `former`."""
+        self.memory.overwritten.append((physical, former))
+        self.disturbances.append((len(self.steps), physical, data))
 
     # For the bodies
 

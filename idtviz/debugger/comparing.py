@@ -1,0 +1,127 @@
+"""Comparing two branches: their events, and where they run different code for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+from idtviz.debugger.branching import Branch, Brancher, BranchError
+from idtviz.debugger.comparison import Comparison, Way, match
+from idtviz.debugger.moment import Moment
+from idtviz.machine.registers import GENERAL_NAMES, Registers, Segment, Table
+
+_FAR = 20_000
+"""Instructions up to which two branches are compared one by one; behind that by bisection."""
+
+
+class Comparer(Brancher):
+    """A machine whose runs can be set side by side."""
+
+    def _compare(self, left: Branch, right: Branch) -> Comparison:
+        """Both branches from where they part. The machine stays where it is."""
+        if left is right:
+            raise BranchError(f"branch {left.number} is the same as itself: name another")
+        branch, at = self._branch, self.moment
+        parted = _parted(left, right)
+        common = _common(left, right)
+        pairs, cut = match(left.recording.events, right.recording.events, common)
+        way = self._way(left, right, parted)
+        end = min(left.frontier, right.frontier)
+        ours, theirs = (end, end) if way is None else (way.left, way.right)
+        registers = tuple(_differing(self._registers_at(left, ours), self._registers_at(right, theirs)))
+        self._switch(branch, at)
+        return Comparison(left.number, right.number, parted, common, pairs, cut, way, ours.instruction, registers)
+
+    def _registers_at(self, branch: Branch, moment: Moment) -> Registers:
+        self._switch(branch, moment)
+        return self.machine.cpu.registers()
+
+    def _address_at(self, branch: Branch, instruction: int) -> int:
+        """Linear address of the instruction that is next when so many have completed."""
+        self._switch(branch, Moment(instruction))
+        return self.machine.cpu.linear_rip
+
+    def _way(self, left: Branch, right: Branch, parted: Moment) -> Way | None:
+        """Where they run different code first.
+
+        Far ahead it is looked for by bisection, which takes it that ways that have parted do not meet again at the same
+        count of instructions.
+        """
+        low, high = parted.instruction, min(left.frontier, right.frontier).instruction
+        while high - low > _FAR:
+            middle = (low + high) // 2
+            if self._address_at(left, middle) == self._address_at(right, middle):
+                low = middle
+            else:
+                high = middle
+        ours = list(self._executed(left, max(parted, Moment(low)), high))
+        theirs = self._executed(right, max(parted, Moment(low)), high)
+        for (at, mine), (there, other) in zip(ours, theirs, strict=False):
+            if mine != other:
+                return Way(at, mine, there, other)
+        return None
+
+    def _executed(self, branch: Branch, since: Moment, until: int) -> Iterator[tuple[Moment, int]]:
+        """Where each instruction from count `since` to `until` begins: the moment, and its linear address."""
+        self._switch(branch, since)
+        machine = self.machine
+        next_one: tuple[Moment, int] | None = None
+        while machine.instructions <= until and not machine.stuck:
+            at = self.moment
+            if machine.activity is None and not machine.halted:
+                if next_one is not None and next_one[0].instruction != at.instruction:
+                    yield next_one
+                next_one = (at, machine.cpu.linear_rip)
+            if at >= branch.frontier:
+                break
+            self._one()
+        if next_one is not None:
+            yield next_one
+
+
+def _line_of(branch: Branch | None) -> list[Branch]:
+    """A branch and those it comes from, the original run first."""
+    found: list[Branch] = []
+    while branch is not None:
+        found.append(branch)
+        branch = branch.parent
+    return found[::-1]
+
+
+def _parted(left: Branch, right: Branch) -> Moment:
+    """Up to where both are the same run."""
+    ours, theirs = _line_of(left), _line_of(right)
+    same = sum(mine is other for mine, other in zip(ours, theirs, strict=False))
+    return min(branch.fork for branch in (*ours[same : same + 1], *theirs[same : same + 1]))
+
+
+def _common(left: Branch, right: Branch) -> int:
+    """How many events both have in common from the start: those are the very same values."""
+    ours, theirs = left.recording.events, right.recording.events
+    low, high = 0, min(len(ours), len(theirs))
+    while low < high:
+        middle = (low + high) // 2
+        if ours[middle] is theirs[middle]:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _differing(left: Registers, right: Registers) -> Iterator[tuple[str, str, str]]:
+    """The registers that do not hold the same, with what each branch has in them."""
+    for (name, mine), (_, other) in zip(_named(left), _named(right), strict=True):
+        if mine != other:
+            yield name, mine, other
+
+
+def _named(at: Registers) -> Iterator[tuple[str, str]]:
+    yield from ((name, f"{value:#x}") for name, value in zip(GENERAL_NAMES, at.general, strict=True))
+    for field in fields(Registers):
+        value = getattr(at, field.name)
+        if isinstance(value, Segment):
+            yield field.name, f"{value.selector:#x} base {value.base:#x}"
+        elif isinstance(value, Table):
+            yield field.name, f"{value.base:#x} limit {value.limit:#x}"
+        elif field.name != "general":
+            yield field.name, f"{value:#x}"

@@ -1,0 +1,212 @@
+"""Moving through time: the commands of the session, at once or in a worker, and the drawing of where they led."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual import work
+from textual.message import Message
+from textual.timer import Timer
+from textual.worker import Worker, WorkerState
+
+from idtviz.debugger.procedures import ProcedureView
+from idtviz.debugger.session import Phase, SessionError
+from idtviz.lab.session import LabSession
+from idtviz.tui.commands import interpret
+from idtviz.tui.dialogs import Sheet
+from idtviz.tui.panel import RowsPanel
+from idtviz.tui.picture import Picture
+from idtviz.tui.problem import CommandError
+from idtviz.tui.prompt import Prompt
+from idtviz.view.row import Panel
+
+_PLAY_SECONDS = 0.25
+_LOOK_SECONDS = 0.1
+
+
+class MovingScreen(Prompt):
+    """A screen on a session: whatever moves that session goes through `move`.
+
+    Keys for one matter (the timeline, editing) are a class of their own on top of this one.
+    """
+
+    class Finished(Message):
+        """A move in the worker has come to its end."""
+
+        def __init__(self, answer: object) -> None:
+            super().__init__()
+            self.answer = answer
+
+    def __init__(self, session: LabSession) -> None:
+        super().__init__(session.symbols)
+        self.session = session
+        self.picture = Picture(session, session.view)
+        self.supposed_vector: int | None = None
+        """The vector that the person asked about with `v`."""
+        self.working = False
+        """A move goes on in the worker."""
+        self._playing: Timer | None = None
+        self._watching: Timer | None = None
+
+    # Drawing
+
+    def draw(self) -> None:
+        """Give every panel that is on the screen its rows."""
+        with self.app.batch_update():
+            for panel in self.query(RowsPanel):
+                if panel.id is not None and all(node.display for node in panel.ancestors_with_self):
+                    panel.show(self.picture.rows(panel.id, panel.columns))
+
+    def draw_one(self, name: str) -> None:
+        """Give one panel its rows."""
+        panel = self.query_one(f"#{name}", RowsPanel)
+        panel.show(self.picture.rows(name, panel.columns))
+
+    def say(self, text: str) -> None:
+        """Put a sentence into the story line."""
+        self.picture.message = text
+        self.draw()
+
+    def look_again(self) -> None:
+        """The session has moved: draw where it is now, and mark what differs from what was drawn before."""
+        picture = self.picture
+        picture.before, picture.view = picture.view, self.session.view
+        picture.supposed = self.suppose(self.supposed_vector)
+        picture.follow()
+        self.draw()
+
+    def suppose(self, vector: int | None) -> ProcedureView | None:
+        """What would happen if `vector` came now; None where something is under way already."""
+        if vector is None or self.picture.view.procedure is not None or self.session.machine.shut_down:
+            return None
+        return self.session.suppose(vector)
+
+    @property
+    def panel(self) -> RowsPanel | None:
+        """The panel that has the focus."""
+        return self.focused if isinstance(self.focused, RowsPanel) else None
+
+    # Moves
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a move goes on: then no other one begins."""
+        return self.working or self.session.phase is Phase.RUNNING
+
+    def move(self, move: Callable[[], object], *, long: bool = False) -> None:
+        """Carry out a command: at once, or in the worker if it may take time. What comes while one goes on is dropped.
+
+        What `move` returns is for the story line if it is a text, and for a sheet if it is a panel or
+        makes one for a width.
+        """
+        if self.is_busy:
+            return
+        self.picture.message = ""
+        if long:
+            self.working = True
+            self.picture.rate.start()
+            self._watching = self.set_interval(_LOOK_SECONDS, self._look_in)
+            self._run(move)
+            return
+        self.arrived(_answer(move))
+
+    def submit(self, text: str) -> None:
+        """Carry out a command line."""
+        try:
+            move = interpret(text, self.session)
+        except CommandError as error:
+            self.say(str(error))
+            return
+        self.move(move, long=True)
+
+    @work(thread=True, exclusive=True, exit_on_error=False)
+    def _run(self, move: Callable[[], object]) -> None:
+        self.post_message(self.Finished(_answer(move)))
+
+    def on_moving_screen_finished(self, message: Finished) -> None:
+        """The worker is done."""
+        self.working = False
+        if self._watching is not None:
+            self._watching.stop()
+            self._watching = None
+        self.arrived(message.answer)
+
+    def on_worker_state_changed(self, message: Worker.StateChanged) -> None:
+        """A fault of ours ends the move, not the session."""
+        if message.state is WorkerState.ERROR and self.working:
+            self.on_moving_screen_finished(self.Finished(f"This is a mistake in idtviz: {message.worker.error!r}"))
+
+    def _look_in(self) -> None:
+        """While the worker runs only the status line moves."""
+        self.draw_one("head")
+
+    def arrived(self, answer: object) -> None:
+        """A move has ended; `answer` is what it has to say for itself, if that is a text or a sheet."""
+        waits = "The guest waits in HLT. k types on its keyboard, i raises an interrupt, c goes on to the next tick."
+        idle = waits if self.session.idle and self.session.phase is Phase.STOPPED else ""
+        self.picture.message = answer if isinstance(answer, str) else self.session.stop.text or idle
+        self.look_again()
+        if isinstance(answer, Panel) or callable(answer):
+            self.app.push_screen(Sheet(answer))
+
+    # Keys: forward, back, on its own
+
+    def action_step(self) -> None:
+        self.move(self.session.step)
+
+    def action_micro_step(self) -> None:
+        self.move(self.session.micro_step)
+
+    def action_next(self) -> None:
+        self.move(self.session.next, long=True)
+
+    def action_finish(self) -> None:
+        self.move(self.session.finish, long=True)
+
+    def action_run(self) -> None:
+        self.move(lambda: self.session.run(stop_when=lambda: self.session.idle), long=True)
+
+    def action_back(self) -> None:
+        self.move(self.session.back)
+
+    def action_micro_back(self) -> None:
+        self.move(self.session.micro_back)
+
+    def action_back_over(self) -> None:
+        self.move(self.session.back_over)
+
+    def action_handler_back(self) -> None:
+        self.move(self.session.handler_back, long=True)
+
+    def action_run_back(self) -> None:
+        self.move(self.session.run_back, long=True)
+
+    def action_pause(self) -> None:
+        self.close_line()
+        self._stop_playing()
+        self.session.pause()
+
+    def action_play(self) -> None:
+        if self._playing is None:
+            self._playing = self.set_interval(_PLAY_SECONDS, self._play)
+        else:
+            self._stop_playing()
+
+    def _play(self) -> None:
+        if self.session.phase is Phase.ENDED:
+            self._stop_playing()
+        else:
+            self.move(self.session.micro_step)
+
+    def _stop_playing(self) -> None:
+        if self._playing is not None:
+            self._playing.stop()
+            self._playing = None
+
+
+def _answer(move: Callable[[], object]) -> object:
+    """Make a move: what it returns, or why it could not be made."""
+    try:
+        return move()
+    except (SessionError, CommandError) as problem:
+        return str(problem)
