@@ -75,8 +75,10 @@ class Arriver:
     # One move
 
     def _one(self) -> None:
-        """One micro-step, and what belongs to arriving behind it."""
+        """One micro-step, and what belongs to arriving behind it; nothing where nothing can move any more."""
         self._ahead = False
+        if self.machine.stuck:
+            return
         self.machine.micro_step()
         self._arrive()
 

@@ -46,6 +46,22 @@ class Branch:
         return " · ".join(begun) if self.parent is not None else "the original run"
 
 
+def _line_of(branch: Branch | None) -> list[Branch]:
+    """A branch and those that it comes from, the original run first."""
+    found: list[Branch] = []
+    while branch is not None:
+        found.append(branch)
+        branch = branch.parent
+    return found[::-1]
+
+
+def parted(left: Branch, right: Branch) -> Moment:
+    """Up to where both are the same run."""
+    ours, theirs = _line_of(left), _line_of(right)
+    same = sum(mine is other for mine, other in zip(ours, theirs, strict=False))
+    return min(branch.fork for branch in (*ours[same : same + 1], *theirs[same : same + 1]))
+
+
 class Brancher(CauseFinder):
     """A machine with several runs, of which one is the present one."""
 
@@ -62,7 +78,6 @@ class Brancher(CauseFinder):
             self._part(1 + max(branch.number for branch in self._branches))
         else:
             self._recording.truncate(at, self.machine.events)
-            self._history.forget_from(at)
         self._apply(given)
 
     def _part(self, number: int) -> None:
@@ -135,12 +150,12 @@ class Brancher(CauseFinder):
             self._take_back(last)
         else:
             others = [given.input for given in branch.own[:-1]]
+            known = {id(given) for given in branch.recording.inputs[: branch.inherited]}
+            shared = sum(id(given) in known for given in branch.parent.own)
             self._drop(branch)
             self._switch(branch.parent, last.moment)
             if others:
-                self._part(branch.number)
-            for given in others:
-                self._apply(given)
+                self._begin(branch.number, shared, others)
         return last.input
 
     def _take_back(self, last: Recorded) -> None:

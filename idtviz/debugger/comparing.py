@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from idtviz.debugger.branching import Branch, Brancher, BranchError
+from idtviz.debugger.branching import Branch, Brancher, BranchError, parted
 from idtviz.debugger.comparison import Comparison, Way, match
 from idtviz.debugger.moment import Moment
 from idtviz.machine.registers import GENERAL_NAMES, Registers, Segment, Table
@@ -22,15 +22,15 @@ class Comparer(Brancher):
         if left is right:
             raise BranchError(f"branch {left.number} is the same as itself: name another")
         branch, at = self._branch, self.moment
-        parted = _parted(left, right)
+        since = parted(left, right)
         common = _common(left, right)
         pairs, cut = match(left.recording.events, right.recording.events, common)
-        way = self._way(left, right, parted)
+        way = self._way(left, right, since)
         end = min(left.frontier, right.frontier)
         ours, theirs = (end, end) if way is None else (way.left, way.right)
         registers = tuple(_differing(self._registers_at(left, ours), self._registers_at(right, theirs)))
         self._switch(branch, at)
-        return Comparison(left.number, right.number, parted, common, pairs, cut, way, ours.instruction, registers)
+        return Comparison(left.number, right.number, since, common, pairs, cut, way, ours.instruction, registers)
 
     def _registers_at(self, branch: Branch, moment: Moment) -> Registers:
         self._switch(branch, moment)
@@ -41,21 +41,21 @@ class Comparer(Brancher):
         self._switch(branch, Moment(instruction))
         return self.machine.cpu.linear_rip
 
-    def _way(self, left: Branch, right: Branch, parted: Moment) -> Way | None:
+    def _way(self, left: Branch, right: Branch, since: Moment) -> Way | None:
         """Where they run different code first.
 
         Far ahead it is looked for by bisection, which takes it that ways that have parted do not meet again at the same
         count of instructions.
         """
-        low, high = parted.instruction, min(left.frontier, right.frontier).instruction
+        low, high = since.instruction, min(left.frontier, right.frontier).instruction
         while high - low > _FAR:
             middle = (low + high) // 2
             if self._address_at(left, middle) == self._address_at(right, middle):
                 low = middle
             else:
                 high = middle
-        ours = list(self._executed(left, max(parted, Moment(low)), high))
-        theirs = self._executed(right, max(parted, Moment(low)), high)
+        ours = list(self._executed(left, max(since, Moment(low)), high))
+        theirs = self._executed(right, max(since, Moment(low)), high)
         for (at, mine), (there, other) in zip(ours, theirs, strict=False):
             if mine != other:
                 return Way(at, mine, there, other)
@@ -77,22 +77,6 @@ class Comparer(Brancher):
             self._one()
         if next_one is not None:
             yield next_one
-
-
-def _line_of(branch: Branch | None) -> list[Branch]:
-    """A branch and those it comes from, the original run first."""
-    found: list[Branch] = []
-    while branch is not None:
-        found.append(branch)
-        branch = branch.parent
-    return found[::-1]
-
-
-def _parted(left: Branch, right: Branch) -> Moment:
-    """Up to where both are the same run."""
-    ours, theirs = _line_of(left), _line_of(right)
-    same = sum(mine is other for mine, other in zip(ours, theirs, strict=False))
-    return min(branch.fork for branch in (*ours[same : same + 1], *theirs[same : same + 1]))
 
 
 def _common(left: Branch, right: Branch) -> int:

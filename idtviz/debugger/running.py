@@ -28,8 +28,7 @@ class Runner(Replayer):
 
     def _one_boundary(self) -> None:
         machine, processor = self.machine, self._processor
-        machine.micro_step()
-        self._arrive()
+        self._one()
         while processor.activity is not None or (processor.halted and not machine.stuck):
             self._guard_endless()
             machine.micro_step()
@@ -74,14 +73,8 @@ class Runner(Replayer):
         lookout = Lookout(machine, self.symbols, (*self.breakpoints.enabled, *also), exits | self._watched)
         while True:
             self._guard_endless()
-            if machine.activity is None and not machine.halted and not machine.off:
-                self._slice(lookout, bound, limit)
-            elif machine.activity is None or lookout.wants_steps or self._is_awaited(self.moment):
-                self._ahead = False
-                lookout.micro_step()
-                self._arrive()
-            else:
-                self._complete(lookout.complete)
+            if not machine.stuck:
+                self._advance(lookout, bound, limit)
             if done():
                 return
             self._stop_at_breakpoint(lookout, start)
@@ -91,6 +84,18 @@ class Runner(Replayer):
                 raise Interrupted(Stop(Reason.PAUSED, "paused"))
             if limit is not None and machine.clock.now >= limit:
                 raise Interrupted(Stop(Reason.LIMIT, f"{machine.clock.now} ticks of virtual time have passed"))
+
+    def _advance(self, lookout: Lookout, bound: int | None, limit: int | None) -> None:
+        """On by a slice, or by what is under way: all of it, or one step where something may come in between."""
+        machine = self.machine
+        if machine.activity is None and not machine.halted:
+            self._slice(lookout, bound, limit)
+        elif machine.activity is None or lookout.wants_steps or self._is_awaited(self.moment):
+            self._ahead = False
+            lookout.micro_step()
+            self._arrive()
+        else:
+            self._complete(lookout.complete)
 
     def _is_awaited(self, moment: Moment) -> bool:
         """Whether an input may come between the steps behind `moment`."""

@@ -7,6 +7,7 @@ goes where no one has been, and scripted inputs find their triggers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import TypeVar
 
@@ -322,12 +323,22 @@ class Session(Comparer):
             self._unbegin()
             self.stop = interrupted.stop
         except UnsupportedError as error:
+            self._go_in_front()
             self.stop = Stop(Reason.UNSUPPORTED, str(error))
         finally:
             self.phase = Phase.STOPPED
             if machine.halted or machine.shut_down or machine.off:
                 self._note_end()
         return self.stop
+
+    def _go_in_front(self) -> None:
+        """What was begun has come to nothing: be where it would begin, as after any other way there."""
+        there = self.moment
+        self._ahead = True
+        self._replay_to(min(there, self.frontier))
+        if there.instruction > self.moment.instruction:
+            with suppress(Interrupted, UnsupportedError):
+                self._run_to(Moment(there.instruction), None)
 
     def _note_end(self) -> None:
         if not self.machine.stuck:

@@ -26,16 +26,10 @@ def accepts(lesson: Lesson, given: str, session: LabSession) -> bool:
 def reached(lesson: Lesson, session: LabSession) -> Moment | None:
     """When the lesson's place was reached in this run; None while it has not been, up to the frontier."""
     place = lesson.place
-    if place.kind is PlaceKind.COUNT:
-        start: Moment | None = Moment(place.value)
-    elif place.kind is PlaceKind.ADDRESS:
-        start = session.passed(place)
-    elif place.kind is PlaceKind.END:
+    if place.kind is PlaceKind.END:
         # A machine that waits for a key has said all it had to say, but time may go on: only the present counts.
         return session.moment if session.machine.stuck or session.idle else None
-    else:
-        matching = [at for number, (at, event) in enumerate(session.recognised) if place.counts(event, number)]
-        start = matching[place.occurrence - 1] if len(matching) >= place.occurrence else None
+    start = Moment(place.value) if place.kind is PlaceKind.COUNT else session.passed(place)
     return None if start is None else Moment(start.instruction, start.step + place.steps)
 
 

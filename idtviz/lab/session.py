@@ -8,7 +8,7 @@ from typing import Self
 
 from idtviz.debugger.inputs import Recorded
 from idtviz.debugger.moment import Moment
-from idtviz.debugger.places import Place, PlaceKind
+from idtviz.debugger.places import Place
 from idtviz.debugger.session import Session
 from idtviz.lab.lessons import Lesson
 from idtviz.lab.machine_files import Origin
@@ -34,7 +34,7 @@ class LabSession(Session):
         self.lessons: tuple[Lesson, ...] = prepared.lessons if narrated else ()
         self._sources = prepared.sources
         self._source_files = SourceFiles(prepared.folders)
-        stations = tuple(lesson.place for lesson in self.lessons if lesson.place.kind is PlaceKind.ADDRESS)
+        stations = tuple(lesson.place for lesson in self.lessons)
         super().__init__(replace(prepared.setup, stations=stations))
 
     @classmethod
@@ -78,5 +78,5 @@ class LabSession(Session):
         return self._source_files.lines(path) if listed is None else listed
 
     def passed(self, place: Place) -> Moment | None:
-        """When the instruction at a lesson's address was next for the `occurrence`-th time, up to the frontier."""
+        """When a lesson's event came, or its instruction was next, for the `occurrence`-th time, up to the frontier."""
         return self._recording.passed(place)

@@ -107,11 +107,17 @@ class Cpu(Runner):
         assert trap is not None
         rip: int = state.eip
         linear = self._linear(rip)
-        length = state.cr[2] - linear
-        if trap.vector != _PAGE_FAULT or not 0 < length <= PAGE:
-            return rip
         registers = self.registers()
-        raw = LinearMemory(self._memory, registers).peek(linear, length)
+        memory = LinearMemory(self._memory, registers)
+        if trap.vector == _PAGE_FAULT:
+            length = state.cr[2] - linear
+        else:
+            # Off the end of RAM; unless it stands there already.
+            physical = memory.walk(linear).physical
+            length = PAGE - linear % PAGE if physical is not None and physical < self._memory.size else 0
+        if not 0 < length <= PAGE:
+            return rip
+        raw = memory.peek(linear, length)
         return rip if raw is None else rip + operands.whole_instructions(raw, registers)
 
     def _run_up_to(self, stop: int, count: int) -> int:

@@ -26,10 +26,12 @@ class Snapshot(Protocol):
 
 
 class Block(Protocol):
-    """A block of translated code: linear address, and size in bytes."""
+    """A block of translated code: linear address, number of instructions, and size in bytes."""
 
     @property
     def pc(self) -> int: ...
+    @property
+    def icount(self) -> int: ...
     @property
     def size(self) -> int: ...
 

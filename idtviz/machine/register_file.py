@@ -16,7 +16,7 @@ from idtviz.x86 import control, flags
 from idtviz.x86.addresses import MASK64
 
 # Bits of hflags, the engine's summary of the processor's mode.
-_SHADOW = 1 << 3  # STI or MOV SS holds interrupts off for one instruction
+SHADOW = 1 << 3  # STI or MOV SS holds interrupts off for one instruction
 _CS32, _SS32, _ADDSEG, _LMA = 1 << 4, 1 << 5, 1 << 6, 1 << 14
 CS64 = 1 << 15  # 64-bit mode
 
@@ -75,11 +75,11 @@ class RegisterFile:
     @property
     def interrupts_enabled(self) -> bool:
         """IF is set and no STI or MOV SS shadow holds interrupts off."""
-        return bool(self._state.eflags & flags.IF) and not self._state.hflags & _SHADOW
+        return bool(self._state.eflags & flags.IF) and not self._state.hflags & SHADOW
 
     def cast_interrupt_shadow(self, *, cast: bool) -> None:
         """Have interrupts held off until one more instruction has completed, or not any more."""
-        self._state.hflags = self._state.hflags & ~_SHADOW | (_SHADOW if cast else 0)
+        self._state.hflags = self._state.hflags & ~SHADOW | (SHADOW if cast else 0)
 
     @property
     def interrupt_flag(self) -> bool:
@@ -89,7 +89,7 @@ class RegisterFile:
     @property
     def interrupt_shadow(self) -> bool:
         """STI or MOV SS holds interrupts off until one more instruction has completed (SDM 3A 6.8.1, 6.8.3)."""
-        return bool(self._state.hflags & _SHADOW)
+        return bool(self._state.hflags & SHADOW)
 
     @property
     def single_steps(self) -> bool:
@@ -172,7 +172,7 @@ class RegisterFile:
         """An instruction of `length` bytes that idtviz performed has completed: RIP moves, RF and the shadow end."""
         state = self._state
         state.eip = (state.eip + length) & MASK64
-        state.hflags &= ~(_SHADOW | flags.RF)
+        state.hflags &= ~(SHADOW | flags.RF)
         state.eflags &= ~flags.RF
 
     def read_msr(self, number: int) -> int:
@@ -227,7 +227,7 @@ class RegisterFile:
             cr3=control_registers[3],
             cr4=control_registers[4],
             efer=state.efer,
-            interrupt_shadow=bool(state.hflags & _SHADOW),
+            interrupt_shadow=bool(state.hflags & SHADOW),
         )
 
     def load(self, registers: Registers, before: Registers | None = None) -> None:
@@ -275,11 +275,11 @@ class RegisterFile:
     def _derive_hflags(self, registers: Registers) -> None:
         """The engine's summary of CS, SS, CR0 and RFLAGS that selects how code is translated."""
         hflags = self._state.hflags & ~(
-            3 | _SHADOW | _CS32 | _SS32 | _ADDSEG | _LMA | CS64 | flags.TF | flags.IOPL | flags.RF | flags.VM
+            3 | SHADOW | _CS32 | _SS32 | _ADDSEG | _LMA | CS64 | flags.TF | flags.IOPL | flags.RF | flags.VM
         )
         hflags |= registers.cpl | layout.GUEST | registers.rflags & (flags.TF | flags.IOPL | flags.RF | flags.VM)
         if registers.interrupt_shadow:
-            hflags |= _SHADOW
+            hflags |= SHADOW
         if registers.efer & control.EFER_LMA:
             hflags |= _LMA
         if registers.mode == "long":

@@ -13,12 +13,13 @@ from typing import Protocol
 import unicorn
 from unicorn import x86_const
 
+from idtviz.machine.decoding import Kind, code_bits, decode
 from idtviz.machine.engine import Block, EngineError, open_engine
 from idtviz.machine.layout import GUEST, INTERCEPT_INTR, WINDOW
-from idtviz.machine.memory import Memory, Rom
-from idtviz.machine.register_file import CC_OP_EFLAGS, CS64, STATUS_FLAGS, RegisterFile
+from idtviz.machine.memory import PAGE, LinearMemory, Memory, Rom
+from idtviz.machine.register_file import CC_OP_EFLAGS, CS64, SHADOW, STATUS_FLAGS, RegisterFile
 from idtviz.machine.trap import Trap, TrapKind
-from idtviz.x86 import control
+from idtviz.x86 import control, flags
 
 
 class Outside(Protocol):
@@ -62,6 +63,8 @@ class Runner(RegisterFile):
         self._translations = 0
         self._translated: set[int] = set()
         """How often blocks have been translated since all were dropped; and where."""
+        self._anew = False
+        """Whether all are to be dropped in front of the next run."""
         self._trap: Trap | None = None
         self._stopped_after: int | None = None
         self._hook_error: BaseException | None = None
@@ -118,7 +121,7 @@ class Runner(RegisterFile):
     def _run(self, count: int) -> int:
         self._trap = self._stopped_after = None
         self.stopped_in_front = self._fetch_failed = False
-        if self._translations - len(self._translated) > _STALE:
+        if self._anew or self._translations - len(self._translated) > _STALE:
             self.forget_all_code()
         try:
             self._start(self._state.eip, 0, 0, count)
@@ -223,6 +226,12 @@ class Runner(RegisterFile):
         """The engine has translated a block, which it is about to run."""
         self._translations += 1
         self._translated.add(block.pc)
+        if self._counter.value and block.icount == 1 and self._writes_its_block(block):
+            # It has been counted once; now it runs on its own. Kept, its block would run the next time without a word.
+            self._anew = True
+            self._stopped_after = self._limit.value = self._counter.value
+            self._counter.value -= 1
+            return
         try:
             passes = self.on_block(block.pc, block.size)
         except BaseException as error:  # noqa: BLE001 -- carried over the engine's C frames and raised again in run()
@@ -232,6 +241,23 @@ class Runner(RegisterFile):
             self.stopped_in_front = True
             self._stopped_after = self._counter.value
             self._uc.emu_stop()
+
+    def _writes_its_block(self, block: Block) -> bool:
+        """Whether a block of one instruction is there because that instruction writes into the block it stood in.
+
+        The engine then drops the block in front of the store and begins the instruction anew. Else a block ends so soon
+        at the end of a page, in a shadow, at a branch: nothing of that may be so.
+        """
+        state = self._state
+        ends_page = block.pc % PAGE + block.size >= PAGE
+        if ends_page or state.hflags & (SHADOW | flags.TF):
+            return False
+        registers = self.registers()
+        raw = LinearMemory(self._memory, registers).peek(block.pc, block.size)
+        found = None if raw is None else decode(raw, code_bits(registers))
+        if found is None or found.repeats or found.kind & ~(Kind.ALIGNED | Kind.FLOATING):
+            return False
+        return any(access.write for access in found.accesses)
 
     def _on_exception(self, _engine: object, number: int, _data: object) -> None:
         exception = self._exception
@@ -327,7 +353,7 @@ class Runner(RegisterFile):
 
     def forget_all_code(self) -> None:
         """Drop every translation."""
-        self._translations = 0
+        self._translations, self._anew = 0, False
         self._translated.clear()
         self._uc.ctl_flush_tb()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from idtviz.debugger.branching import parted
 from idtviz.debugger.breakpoints import AddressBreakpoint
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.procedures import ProcedureView
@@ -70,8 +71,14 @@ class Picture:
 
     @property
     def marks(self) -> Sequence[Mark]:
-        """What a person has put on the timeline, and where other branches part; the later hide the earlier."""
-        return ()
+        """Where branches part, what was typed or edited, what was noted; the later hide the earlier."""
+        session = self.session
+        others = [other for other in session.branches if other is not session.branch]
+        return (
+            *(Mark(parted(session.branch, other).instruction, "Y", Role.LABEL, "branches part") for other in others),
+            *(Mark(given.moment.instruction, "+", Role.CHANGED, "typed or edited") for given in session.branch.own),
+            *(Mark(note.moment.instruction, "*", Role.WARNING, "your note") for note in session.notes),
+        )
 
     def moment_at(self, x: int) -> Moment | None:
         """What column `x` of the timeline shows: a mark, else its most notable event, else its first instruction."""
@@ -103,7 +110,11 @@ class Picture:
 
 
 def _head(picture: Picture, width: int) -> Panel:
-    return status.head(picture.view, picture.session.setup.name, picture.state(), width)
+    session = picture.session
+    name = session.setup.name
+    if len(session.branches) > 1:
+        name += f"  branch {session.branch.number} of {len(session.branches)}"
+    return status.head(picture.view, name, picture.state(), width)
 
 
 def _tabs(picture: Picture, width: int) -> Panel:
@@ -125,7 +136,7 @@ def _story(picture: Picture, width: int) -> Panel:
     lesson = narration(picture.session)
     busy = picture.view.procedure is not None and picture.view.procedure.performed
     rows: Rows = ()
-    said = " ".join(part for part in (picture.message, _note(picture)) if part)
+    said = " ".join(part for part in (picture.message, _note(picture), _own_note(picture)) if part)
     if said:
         rows = paragraphs("", said, width, role=Role.WARNING)
     elif lesson is not None and not busy:
@@ -142,6 +153,12 @@ def _note(picture: Picture) -> str:
     latest = session.events[max(0, session.seen - _RECENT) : session.seen]
     notes = [event.text for event in latest if isinstance(event, Noted) and event.instruction == here]
     return printable(notes[-1]) if notes else ""
+
+
+def _own_note(picture: Picture) -> str:
+    """What the person has noted about this moment."""
+    noted = [note.text for note in picture.session.notes if note.moment == picture.view.moment]
+    return f"Your note: {printable(noted[0])}" if noted else ""
 
 
 _RECENT = 8  # events

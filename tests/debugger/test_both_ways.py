@@ -193,3 +193,13 @@ def test_an_input_wakes_a_machine_that_nothing_else_would() -> None:
     assert session.phase is Phase.STOPPED
     session.step()
     assert session.moment > end
+
+
+def test_what_is_typed_when_nothing_wakes_the_processor_is_typed_once() -> None:
+    session = kernel("page_fault")
+    session.run("end")
+    session.give(Keys("a"))
+    typed = session.digest()
+    for move in (session.step, session.micro_step, session.next, session.run, session.event_forward):
+        move()
+        assert (session.digest(), session.phase) == (typed, Phase.ENDED)

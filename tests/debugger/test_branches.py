@@ -282,3 +282,17 @@ def test_a_branch_compared_with_itself_is_refused() -> None:
     session = typed_in_the_past()
     with pytest.raises(SessionError, match="same as itself"):
         session.compare(2, 2)
+
+
+def test_what_the_parent_was_given_later_at_the_same_moment_does_not_come_to_a_branch_by_undo() -> None:
+    session = kernel("keyboard", ())
+    session.run(Moment(300))
+    session.give(Poke(0xB8000, b"A\x07"))
+    once = session.digest()
+    session.give(Poke(0xB8002, b"B\x07"))
+    session.switch(1)
+    session.give(Keys("q"))
+    session.run(Moment(400))
+    session.switch(2)
+    session.undo()
+    assert (session.branch.number, session.digest()) == (2, once)

@@ -146,6 +146,15 @@ def test_a_path_that_names_nothing_is_answered_with_what_there_is(path: str, wor
         editing.slot(session, path)
 
 
+def test_letters_of_a_path_may_be_large_or_small_and_those_of_a_symbol_are_its_own() -> None:
+    session = kernel("page_fault")
+    assert editing.slot(session, "RFLAGS.IF").path == "rflags.if"
+    assert editing.slots(session, "PIC.Master")[0].path == "pic.master.irr"
+    assert editing.slots(session, "walk[kernel_ready]")
+    with pytest.raises(EditError):
+        editing.slots(session, "walk[Kernel_Ready]")
+
+
 # Widths and rules
 
 
@@ -191,7 +200,8 @@ def test_a_path_that_names_nothing_is_answered_with_what_there_is(path: str, wor
         ("tr", 0x28, "not an available TSS"),
         ("tr", 0, "cannot be null"),
         ("ldtr", 0x18, "not an LDT"),
-        ("keyboard.output_port", 0, "resets the processor"),
+        ("keyboard.output_port", 2, "resets the processor"),
+        ("a20", 0, "with paging on"),
     ],
 )
 def test_a_value_that_does_not_fit_or_that_the_processor_would_refuse_is_refused_in_words(
@@ -329,12 +339,10 @@ def test_the_base_of_a_64_bit_code_segment_moves_nothing() -> None:
     session.seek("kernel_ready")
     edit(session, "gdt[0x8].base", 0x40)
     session.step()
-    session.step()
     assert deliveries(session)[-1] == (0x20, "delivered")
-    handler = session.symbols.address_of("timer_handler")
-    assert session.view.registers.rip == handler
+    assert session.view.registers.rip == session.symbols.address_of("timer_handler")
     session.finish()
-    assert session.view.name(session.view.registers.rip) == "kernel_ready+0x1"
+    assert session.view.name(session.view.registers.rip) in ("kernel_ready", "kernel_ready+0x1")
 
 
 def test_an_edit_of_rip_is_where_the_next_instruction_is_taken_from() -> None:
@@ -402,7 +410,7 @@ REPLAYED = (
     *(("rax", 5), ("rflags.df", 1), ("rip", 0x100000), ("cr2", 0xDEAD), ("cr0.ts", 1), ("cr4.pge", 1), ("dr0", 7)),
     *(("gs.base", 0x1000), ("idtr.limit", 0x20), ("lstar", 0x1234), ("ds", 0x1B), ("idt[14].dpl", 3)),
     *(("gdt[0x8].avl", 1), ("tss.rsp0", 0x9000), ("pte[rip].ignored_11_9", 1), ("pde[rip].a", 0), ("[rsp-8]:8", 9)),
-    *(("[0x5000]", b"abcdefgh"), ("pic.master.imr", 0), ("pit[0].reload", 100), ("cmos[0x20]", 3), ("a20", 0)),
+    *(("[0x5000]", b"abcdefgh"), ("pic.master.imr", 0), ("pit[0].reload", 100), ("cmos[0x20]", 3)),
 )
 
 

@@ -18,6 +18,7 @@ from idtviz.debugger.breakpoints import AddressBreakpoint, DeliveryBreakpoint, L
 from idtviz.debugger.inputs import Irq, Keys, Nmi, Poke, PokePhysical, Serial, SetChip, SetRegister
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.session import Phase, SessionError
+from idtviz.debugger.stops import Reason
 from idtviz.debugger.symbols import Symbols
 from idtviz.lab.overrides import Overrides
 from idtviz.lab.preparation import prepare
@@ -29,7 +30,7 @@ from idtviz.lab.session import LabSession
 from idtviz.machine.watch import Bytes
 from idtviz.x86.vectors import VECTORS
 from tests.debugger.wandering import Wanderer
-from tests.lab.folders import GOOD, SCENARIOS, write
+from tests.lab.folders import FIVE_LEVELS, GOOD, SCENARIOS, write
 from tests.lab.sessions import BREAKPOINTS, at_the_frontiers, small, with_a_history
 
 ROOT = SCENARIOS.parent
@@ -126,6 +127,43 @@ def test_a_processor_that_has_shut_down_comes_back_shut_down(tmp_path: Path) -> 
     assert found.phase is Phase.ENDED
 
 
+def test_a_machine_that_met_what_is_not_modelled_comes_back_in_front_of_it(tmp_path: Path) -> None:
+    session = LabSession.open(write(tmp_path, GOOD, FIVE_LEVELS))
+    session.run()
+    assert session.stop.reason is Reason.UNSUPPORTED
+    same(session, LabSession.open(session.save(tmp_path / "x")))
+
+
+def test_a_fault_without_end_comes_back_at_the_same_step_of_it(tmp_path: Path) -> None:
+    raises_ud_for_ever = bytes.fromhex("c70618000680 0f0b")  # mov word [6 * 4], 0x8006; ud2
+    session = LabSession.open(write(tmp_path, GOOD.replace("[image]", 'mode = "real"\n[image]'), raises_ud_for_ever))
+    assert session.run().reason is Reason.ENDLESS_FAULT
+    for _ in range(37):
+        session.micro_step()
+    session.give(Poke(0x9000, b"x"))
+    session.micro_step()
+    assert session.moment == Moment(1, 438)
+    same(session, LabSession.open(session.save(tmp_path / "x")))
+
+
+def test_what_is_given_before_the_first_instruction_comes_back(tmp_path: Path) -> None:
+    session = small("keyboard")
+    for given in (Keys("a"), Serial(b"xy"), Irq(4), Poke(0x9000, b"1"), SetRegister("rax", 5)):
+        session.give(given)
+    session.seek("1000")
+    session.seek("0")
+    session.give(SetRegister("rbx", 7))
+    session.seek("500")
+    found = LabSession.open(session.save(tmp_path / "x"))
+    same(session, found)
+    for branch in (1, 2, 3):
+        for moment in ("0", "1", "500"):
+            for each in (session, found):
+                each.switch(branch)
+                each.seek(moment)
+            assert session.digest() == found.digest()
+
+
 # From elsewhere
 
 
@@ -160,7 +198,7 @@ def test_a_folder_with_scenario_and_session_can_be_moved(tmp_path: Path) -> None
     found = LabSession.open(there / "x.idtviz")
     assert found.path == there / "small.toml"
     assert found.digest() == session.digest()
-    assert str(here) not in found.save().read_text()
+    assert json.loads(found.save().read_text())["opened"]["files"][0]["absolute"] == str(there / "small.toml")
 
 
 def test_a_session_alone_finds_its_scenario_where_it_was_or_in_its_own_folder(tmp_path: Path) -> None:
@@ -341,6 +379,18 @@ def test_a_session_that_runs_is_not_saved(tmp_path: Path) -> None:
     session.phase = Phase.RUNNING
     with pytest.raises(SessionError, match="pause it first"):
         session.save(tmp_path / "x")
+
+
+def test_what_is_too_much_for_a_file_is_said_and_the_file_stays(tmp_path: Path) -> None:
+    session = small("page_fault")
+    raw = session.save(tmp_path / "x").read_bytes()
+    session.note("x" * 70_000)
+    with pytest.raises(SavedSessionError) as refused:
+        session.save()
+    assert str(refused.value) == (
+        f"{tmp_path}/x.idtviz: cannot be saved: text: String should have at most 65536 characters"
+    )
+    assert (tmp_path / "x.idtviz").read_bytes() == raw
 
 
 # In a run

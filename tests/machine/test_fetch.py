@@ -62,3 +62,22 @@ def test_the_fault_comes_at_the_instruction_that_cannot_be_fetched(name: str, sl
     made = machine(code, at)
     assert trapped(made, slice_) == (count, rip, vector)
     assert made.cpu.cr2 == cr2
+
+
+@pytest.mark.parametrize("count", [1, 3, 8, 9, 30])
+def test_code_runs_up_to_the_very_end_of_ram(count: int) -> None:
+    machines = []
+    for _ in range(2):
+        machine = Machine(1 << 20, 10_000_000)
+        machine.memory.write(0x0F_FFF8, b"\x40\x90\x40\x90\x40\x90\x40\x90")  # inc eax; nop
+        boot.enter(machine, "protected", 0x0F_FFF8)
+        machines.append(machine)
+    stepped, ran = machines
+    while stepped.instructions < count and stepped.activity is None:
+        stepped.micro_step()
+    ran.run(count)
+    for machine in machines:
+        assert machine.instructions == min(count, 8)
+        assert machine.cpu.linear_rip == 0x0F_FFF8 + min(count, 8)
+        assert machine.cpu.registers().general[0] == (min(count, 8) + 1) // 2
+        assert (machine.activity is None) == (count <= 8)

@@ -46,22 +46,22 @@ def slots(session: Subject, prefix: str) -> tuple[Slot, ...]:
 
     What has no parts is itself. `walk[ADDRESS]` are the entries of its page walk. Raises EditError.
     """
-    text = prefix.strip().lower()
+    text = prefix.strip()
     parts = _split(text)
-    match parts:
+    match [parts[0].lower(), *parts[1:]] if parts else []:
         case ["registers"]:
             return tuple(Slot(found) for name in processor.names(session) if (found := processor.cell(session, name)))
         case ["idt" | "ivt"]:
             return tuple(Slot(tables.gate(session, vector)) for vector in tables.vectors(session))
         case ["gdt" | "ldt"]:
-            selectors = tables.selectors(session, parts[0])
-            return tuple(Slot(tables.descriptor(session, parts[0], selector)) for selector in selectors)
+            table = parts[0].lower()
+            return tuple(Slot(tables.descriptor(session, table, at)) for at in tables.selectors(session, table))
         case ["frame"]:
             return tuple(Slot(tables.frame_word(session, name)) for name in tables.frame_words(session))
         case ["walk", index]:
             return _walk(session, _inside(index))
-    under = boards.names(session, text)
-    if under and not (len(under) == 1 and under[0] == (text, "")):
+    under = boards.names(session, text.lower())
+    if under and under != [(text.lower(), "")]:
         return tuple(Slot(boards.cell(session, chip, register)) for chip, register in under)
     found_slot = slot(session, prefix)
     return (found_slot,) if found_slot.field else fields_of(found_slot.cell)

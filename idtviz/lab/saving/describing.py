@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from idtviz import __version__
 from idtviz.debugger.branching import Branch
 from idtviz.debugger.breakpoint_text import BreakpointError, text_of
@@ -29,7 +31,7 @@ from idtviz.lab.saving.document import (
 )
 from idtviz.lab.saving.given import entry_of
 from idtviz.lab.saving.problem import SavedSessionError
-from idtviz.lab.saving.text import LARGEST, SUFFIX, decode, edition, encode, is_marked
+from idtviz.lab.saving.text import LARGEST, SUFFIX, decode, edition, encode, first_of, is_marked
 from idtviz.lab.session import LabSession
 
 
@@ -105,6 +107,8 @@ def _encoded(session: LabSession, folder: Path, shown: str) -> bytes:
         if len(raw) > LARGEST:
             raise ValueError(f"the session takes {len(raw)} bytes; expected at most {LARGEST}")
         decode(raw)
+    except ValidationError as error:
+        raise SavedSessionError(shown, f"cannot be saved: {first_of(error)}") from error
     except ValueError as error:
         raise SavedSessionError(shown, f"cannot be saved: {error}") from error
     return raw

@@ -101,7 +101,7 @@ def decode(raw: bytes) -> Document:
     try:
         document = Document.model_validate_json(raw)
     except ValidationError as error:
-        raise ValueError(_first(error)) from error
+        raise ValueError(first_of(error)) from error
     check(document)
     return document
 
@@ -121,8 +121,8 @@ def _of_the_future(number: int) -> str:
     return f"is of format {number}, which idtviz {__version__} does not know; expected format {SCHEMA}"
 
 
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong."""
+def first_of(error: ValidationError) -> str:
+    """The first thing that is wrong with a document."""
     detail = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if detail["type"] == "missing":
         return f"{dotted(detail['loc'])} is missing"

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from functools import cache
 
 from idtviz.machine.board import Board
+from idtviz.machine.chips import keyboard
 from idtviz.machine.edits import apics, devices, pics, timers
 from idtviz.machine.edits.chip_register import ChipRegister, Registers
 from idtviz.machine.edits.refusal import RefusedError, fit
 from idtviz.machine.pc import Machine
+from idtviz.x86.control import CR0_PG
 
 
 def chips(board: Board) -> Mapping[str, Registers]:
@@ -49,9 +51,16 @@ def check(machine: Machine, chip: str, register: str, value: int) -> ChipRegiste
     found = find(machine.board, chip, register)
     fit(path(chip, register), value, found.width)
     refused = found.refuses(machine.board, value)
+    opens = _OPENS_A20.get((chip, register))
+    if opens is not None and not value & opens and machine.cpu.paging_registers().cr0 & CR0_PG:
+        refused = "with paging on A20 stays open here, as the engine would not mask bit 20 in large pages"
     if refused is not None:
         raise RefusedError(f"{path(chip, register)} cannot be {value:#x}: {refused}")
     return found
+
+
+_OPENS_A20 = {("a20", ""): 1, ("keyboard", "output_port"): keyboard.A20}
+"""Registers that close the A20 gate where this bit is 0."""
 
 
 def set_chip(machine: Machine, chip: str, register: str, value: int) -> None:
