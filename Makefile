@@ -15,6 +15,8 @@ help:
 	@echo "make test       linters, types, import floors, the kernels' bytes, and the tests"
 	@echo "make conformance CASES=20000"
 	@echo "                random cases against the Bochs CPU, and some against QEMU"
+	@echo "make walk COMMANDS=10000"
+	@echo "                commands at random over every scenario: no moment may have changed when it is seen again"
 	@echo "make bench      how fast it is, as ratios measured in one run"
 	@echo "make shots      draw the pictures in screenshots/ anew"
 	@echo "make scenarios  build the kernels in scenarios/ anew"
@@ -43,6 +45,12 @@ QEMU  ?= 200
 
 conformance: $(VENV)/.tested
 	$(BIN)/python -m tests.conformance --cases $(CASES) --seed $(SEED) --qemu $(QEMU)
+
+# Forward and backward, edits, undo, branches, searches: each moment that is visited again must have the same digest.
+COMMANDS ?= 10000
+
+walk: $(VENV)/.tested
+	$(BIN)/python -m tests.debugger.walk --commands $(COMMANDS) --seed $(SEED)
 
 shots: $(VENV)/.installed
 	$(BIN)/idtviz shot page_fault   --at '#PF+15'     -o screenshots/page_fault.svg
@@ -87,4 +95,4 @@ tools:
 	  echo "$$tool is missing: the kernels in scenarios/ are built with gcc and binutils" \
 	    "(Debian, Ubuntu: apt-get install gcc)." >&2; exit 1; }; done
 
-.PHONY: help run test bench conformance shots scenarios clean tools
+.PHONY: help run test bench conformance walk shots scenarios clean tools

@@ -67,12 +67,23 @@ def length_at_once(raw: bytes) -> int:
 
     What would be a REX prefix can stand in front of them in 64-bit mode alone: elsewhere it is an instruction.
     """
+    start = _behind_prefixes(raw)
+    if raw[start] != _TWO_BYTES:
+        return start + _LENGTHS[raw[start]]
+    return start + (3 if is_rdtscp(raw) else 2)
+
+
+def is_rdtscp(raw: bytes) -> bool:
+    """Whether the RDTSC, RDTSCP or CPUID at the start of `raw` is RDTSCP (0F 01 F9)."""
+    start = _behind_prefixes(raw)
+    return raw[start : start + 2] == b"\x0f\x01"
+
+
+def _behind_prefixes(raw: bytes) -> int:
     start = 0
     while raw[start] in _LEGACY_PREFIXES or raw[start] & 0xF0 == 0x40:
         start += 1
-    if raw[start] != _TWO_BYTES:
-        return start + _LENGTHS[raw[start]]
-    return start + (3 if raw[start + 1] == 0x01 else 2)
+    return start
 
 
 def is_int1(raw: bytes, at: Registers) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idtviz.machine import cpuid, debug_registers
+from idtviz.machine import cpuid, debug_registers, instructions
 from idtviz.machine.board import Board
 from idtviz.machine.clock import Clock
 from idtviz.machine.cpu import Cpu
@@ -16,7 +16,6 @@ from idtviz.x86.addresses import MASK32
 PERFORMED = Kind.DEBUG_REGISTER | Kind.MODEL_SPECIFIC | Kind.TASK_PRIORITY | Kind.ABSENT
 """The kinds of instructions that `Performer.replace` performs."""
 
-_RDTSCP_LENGTH = 3
 _TSC_AUX = 0xC000_0103
 
 
@@ -38,14 +37,14 @@ class Performer:
             return self.model_specific.move_task_priority(raw, at)
         return Fault(UNDEFINED_OPCODE, 0)
 
-    def intercepted(self, kind: TrapKind, length: int) -> None:
-        """RDTSC, RDTSCP or CPUID, of `length` bytes, in front of which the engine has stopped."""
+    def intercepted(self, kind: TrapKind, raw: bytes) -> None:
+        """RDTSC, RDTSCP or CPUID, in front of which the engine has stopped, at the start of `raw`."""
         if kind is TrapKind.CPUID:
             self._cpuid()
         elif kind is TrapKind.TIME_STAMP:
             self._set(self.model_specific.time_stamp & MASK32, RAX)
             self._set(self.model_specific.time_stamp >> 32, RDX)
-            if length == _RDTSCP_LENGTH:
+            if instructions.is_rdtscp(raw):
                 self._set(self._cpu.read_msr(_TSC_AUX) & MASK32, RCX)
 
     def _cpuid(self) -> None:

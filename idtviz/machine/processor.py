@@ -254,7 +254,7 @@ class Processor(ActiveProcessor):
             self.cpu.registers(), memory
         )
         length = instructions.length_at_once(raw)
-        self._performer.intercepted(trap.kind, length)
+        self._performer.intercepted(trap.kind, raw)
         self._retire(length)
         if trap.kind is TrapKind.HALT and not self.pending_debug:
             self.halted = True

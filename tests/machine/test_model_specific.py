@@ -132,3 +132,11 @@ def test_random_numbers_are_an_undefined_opcode_as_cpuid_says(way: str) -> None:
     watched = started("0fc7f0")  # rdrand eax
     getattr(watched, way)(3)
     assert watched.vectors[0] == 6
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("code", "ecx"), [("660f31", 7), ("480f31", 7), ("0f01f9", 0), ("660f01f9", 0)])
+def test_rdtscp_alone_sets_ecx_whatever_prefixes_there_are(code: str, ecx: int, way: str) -> None:
+    watched = started(code, rcx=7)
+    getattr(watched, way)(1)
+    assert watched.machine.cpu.general[RCX] == ecx
