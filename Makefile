@@ -62,6 +62,20 @@ shots: $(VENV)/.installed
 	$(BIN)/idtviz shot lapic_timer            --at 'delivery:0+17' -o screenshots/lapic_timer.svg
 	$(BIN)/idtviz shot boot_sector            --at 'irq1+7'  -o screenshots/boot_sector.svg
 	$(BIN)/idtviz shot multiboot_stale_gdt    --at '#BP+9'   -o screenshots/multiboot_stale_gdt.svg
+	$(BIN)/python -c "$$BRANCH"
+	$(BIN)/idtviz shot $(VENV)/branch.idtviz --at '#DF+6' -o screenshots/branch.svg
+
+# The page fault whose gate is taken away, beside the run in which it is there.
+define BRANCH
+from idtviz import Session
+session = Session.open("page_fault")
+session.run("end")
+session.seek("#PF")
+session.edit("idt[14].p", 0)
+session.run("end")
+session.save("$(VENV)/branch.idtviz")
+endef
+export BRANCH
 
 scenarios: tools
 	$(MAKE) -C scenarios

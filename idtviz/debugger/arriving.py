@@ -134,6 +134,10 @@ class Arriver:
         machine, recording = self.machine, self._recording
         activity = self._processor.activity
         recording.reach(at, machine.cpu.cpl, boundary=activity is None and not machine.halted)
+        finished = self._processor.finished
+        if isinstance(finished, Delivery) and len(finished.steps) == 1 and (activity is None or not activity.steps):
+            # It has met a fault at its first step: it was under way at no moment.
+            recording.recognise(Moment(at.instruction, at.step - 1), finished.event)
         if isinstance(activity, Delivery):
             recording.recognise(Moment(at.instruction, at.step - len(activity.steps)), activity.event)
         if self._watched and activity is None and machine.cpu.linear_rip in self._watched:

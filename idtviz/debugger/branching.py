@@ -122,11 +122,22 @@ class Brancher(CauseFinder):
         self._recording, self._history = branch.recording, branch.history
         self._watched = self._recording.awaited
 
-    def _switch(self, branch: Branch, moment: Moment) -> None:
-        """Be at `moment` of another branch, or at its frontier if it does not reach that far."""
+    def _switch(self, branch: Branch, moment: Moment, *, pausable: bool = False) -> None:
+        """Be at `moment` of another branch, or at its frontier if it does not reach that far. `pausable`: or raise
+        Abandoned on the way there.
+        """
         self._take_up(branch)
         self._rewind(moment)
-        self._replay_to(min(moment, branch.frontier))
+        self._replay_to(min(moment, branch.frontier), pausable=pausable)
+
+    def _digests(self) -> dict[int, str]:
+        """The digest at the frontier of each branch, by its number. The machine stays where it is."""
+        here, at, found = self._branch, self.moment, {}
+        for branch in self._branches:
+            self._switch(branch, branch.frontier)
+            found[branch.number] = self.machine.digest()
+        self._switch(here, at)
+        return found
 
     def _numbered(self, number: int) -> Branch:
         for branch in self._branches:

@@ -39,7 +39,7 @@ class CauseFinder(Traveller):
             goal, text = edit.moment, _edited(edit)
         else:
             goal, text = now, f"nothing has written {name} since the start"
-        self._replay_to(goal)
+        self._replay_to(goal, pausable=True)
         raise Interrupted(Stop(Reason.FOUND, text))
 
     def _named(self, place: Bytes) -> str:
@@ -73,7 +73,7 @@ class CauseFinder(Traveller):
         if now.step or previous is None:
             return None
         resume = self.machine.cpu.linear_rip
-        self._replay_to(previous)
+        self._replay_to(previous, pausable=True)
         if self._here().mnemonic.startswith("ret"):
             return self._call(previous, resume)
         if self._here().repeats:
@@ -89,7 +89,7 @@ class CauseFinder(Traveller):
         if met is None:
             return None
         calling = self._in_front_of(met.moment)
-        self._replay_to(calling)
+        self._replay_to(calling, pausable=True)
         return calling if call_return_address(self.machine, self.machine.cpu.registers()) == resume else None
 
     def _first_repetition(self, last: Moment) -> Moment:
@@ -100,7 +100,7 @@ class CauseFinder(Traveller):
         def repeats(at: int) -> bool:
             if at < 0:
                 return False
-            self._replay_to(Moment(at))
+            self._replay_to(Moment(at), pausable=True)
             return cpu.linear_rip == rip and cpu.registers().general[RCX] == left + last.instruction - at
 
         known, stride = last.instruction, 1

@@ -18,27 +18,29 @@ class Comparer(Brancher):
     """A machine whose runs can be set side by side."""
 
     def _compare(self, left: Branch, right: Branch) -> Comparison:
-        """Both branches from where they part. The machine stays where it is."""
+        """Both branches from where they part. The machine stays where it is. Raises Abandoned where someone pauses."""
         if left is right:
             raise BranchError(f"branch {left.number} is the same as itself: name another")
         branch, at = self._branch, self.moment
         since = parted(left, right)
         common = _common(left, right)
         pairs, cut = match(left.recording.events, right.recording.events, common)
-        way = self._way(left, right, since)
-        end = min(left.frontier, right.frontier)
-        ours, theirs = (end, end) if way is None else (way.left, way.right)
-        registers = tuple(_differing(self._registers_at(left, ours), self._registers_at(right, theirs)))
-        self._switch(branch, at)
+        try:
+            way = self._way(left, right, since)
+            end = min(left.frontier, right.frontier)
+            ours, theirs = (end, end) if way is None else (way.left, way.right)
+            registers = tuple(_differing(self._registers_at(left, ours), self._registers_at(right, theirs)))
+        finally:
+            self._switch(branch, at)
         return Comparison(left.number, right.number, since, common, pairs, cut, way, ours.instruction, registers)
 
     def _registers_at(self, branch: Branch, moment: Moment) -> Registers:
-        self._switch(branch, moment)
+        self._switch(branch, moment, pausable=True)
         return self.machine.cpu.registers()
 
     def _address_at(self, branch: Branch, instruction: int) -> int:
         """Linear address of the instruction that is next when so many have completed."""
-        self._switch(branch, Moment(instruction))
+        self._switch(branch, Moment(instruction), pausable=True)
         return self.machine.cpu.linear_rip
 
     def _way(self, left: Branch, right: Branch, since: Moment) -> Way | None:
@@ -54,29 +56,39 @@ class Comparer(Brancher):
                 low = middle
             else:
                 high = middle
-        ours = list(self._executed(left, max(since, Moment(low)), high))
-        theirs = self._executed(right, max(since, Moment(low)), high)
-        for (at, mine), (there, other) in zip(ours, theirs, strict=False):
-            if mine != other:
-                return Way(at, mine, there, other)
+        ours = list(self._boundaries(left, max(since, Moment(low)), high))
+        theirs = self._boundaries(right, max(since, Moment(low)), high)
+        for mine, other in zip(ours, theirs, strict=False):
+            (at, address), (there, another) = mine[-1], other[-1]
+            if address == another:
+                continue
+            if at.instruction == left.frontier.instruction and address in (each for _, each in other):
+                continue  # it stands in front of the delivery that the other one has behind it
+            if there.instruction == right.frontier.instruction and another in (each for _, each in mine):
+                continue
+            return Way(at, address, there, another)
         return None
 
-    def _executed(self, branch: Branch, since: Moment, until: int) -> Iterator[tuple[Moment, int]]:
-        """Where each instruction from count `since` to `until` begins: the moment, and its linear address."""
-        self._switch(branch, since)
+    def _boundaries(self, branch: Branch, since: Moment, until: int) -> Iterator[list[tuple[Moment, int]]]:
+        """For each count of instructions from `since` to `until` the moments between two procedures, with the linear
+        address of what is next: at the last one that is what runs.
+        """
+        self._switch(branch, since, pausable=True)
         machine = self.machine
-        next_one: tuple[Moment, int] | None = None
+        found: list[tuple[Moment, int]] = []
         while machine.instructions <= until and not machine.stuck:
+            self._heed_pause()
             at = self.moment
             if machine.activity is None and not machine.halted:
-                if next_one is not None and next_one[0].instruction != at.instruction:
-                    yield next_one
-                next_one = (at, machine.cpu.linear_rip)
+                if found and found[0][0].instruction != at.instruction:
+                    yield found
+                    found = []
+                found.append((at, machine.cpu.linear_rip))
             if at >= branch.frontier:
                 break
             self._one()
-        if next_one is not None:
-            yield next_one
+        if found:
+            yield found
 
 
 def _common(left: Branch, right: Branch) -> int:

@@ -14,8 +14,12 @@ from idtviz.debugger.breakpoints import (
 from idtviz.debugger.looking_back import Sight, last_met
 from idtviz.debugger.lookout import Lookout, Met
 from idtviz.debugger.moment import START, Moment
+from idtviz.debugger.stops import Abandoned
 from idtviz.machine.delivery.delivery import Delivery
 from idtviz.machine.events import ShutDown
+
+SLICE = 250_000
+"""Instructions between two looks at whether someone wants to pause."""
 
 _RECORDED = DeliveryBreakpoint | FailedDeliveryBreakpoint | ShutdownBreakpoint
 """Breakpoints whose hits the recording knows."""
@@ -24,12 +28,19 @@ _RECORDED = DeliveryBreakpoint | FailedDeliveryBreakpoint | ShutdownBreakpoint
 class Replayer(Arriver):
     """A machine that can go back to any moment of its recorded run."""
 
-    def _replay_to(self, target: Moment) -> None:
-        """Be at `target`, which is not beyond the frontier."""
+    def _heed_pause(self) -> None:
+        """Raises Abandoned where someone wants to pause."""
+        if self._pause.is_set():
+            raise Abandoned
+
+    def _replay_to(self, target: Moment, *, pausable: bool = False) -> None:
+        """Be at `target`, which is not beyond the frontier. `pausable`: or raise Abandoned on the way there."""
         machine, recording = self.machine, self._recording
         if self._ahead or self.moment >= target or self._history.nearest(target) > self.moment:
             self._rewind(target)
         while (at := self.moment) < target and not machine.stuck:
+            if pausable:
+                self._heed_pause()
             if machine.activity is None and not machine.halted and at.instruction < target.instruction:
                 following = recording.next_input(at)
                 end = min(target.instruction, self._history.due(at))
@@ -85,7 +96,7 @@ class Replayer(Arriver):
             if not candidates:
                 continue
             if any(item.condition.terms for item in candidates):
-                self._replay_to(start)
+                self._replay_to(start, pausable=True)
             if any(item.matches(event, self.machine.cpu.registers()) for item in candidates):
                 return start
         return found
@@ -95,6 +106,7 @@ class Replayer(Arriver):
     ) -> Met | None:
         """The last time that one was met behind `floor` and before `now`; the machine is left anywhere.
 
+        Raises Abandoned where someone wants to pause.
         `including`: at `now` as well, by what led there; not what begins there.
         """
         items = tuple(breakpoints)
@@ -122,13 +134,15 @@ class Replayer(Arriver):
         """Look at what happens from `lower` to `upper`, or until what `counts` has been met `most` times."""
         machine = self.machine
         self._watch_nothing()
-        self._replay_to(lower)
+        self._replay_to(lower, pausable=True)
         lookout = Lookout(machine, self.symbols, breakpoints)
         last, times = None, 0
         while (at := self.moment) < upper and not machine.stuck and times != most:
+            self._heed_pause()
             if machine.activity is None and not machine.halted and at.instruction < upper.instruction:
                 following = self._recording.next_input(at)
-                lookout.run(upper.instruction if following is None else min(following, upper.instruction))
+                end = min(upper.instruction, at.instruction + SLICE)
+                lookout.run(end if following is None else min(following, end))
             else:
                 lookout.micro_step()
             found = [met for met in lookout.met() if counts(met)]

@@ -9,10 +9,8 @@ from idtviz.debugger.breakpoints import Breakpoint
 from idtviz.debugger.code import call_return_address
 from idtviz.debugger.lookout import Lookout
 from idtviz.debugger.moment import Moment
-from idtviz.debugger.replaying import Replayer
+from idtviz.debugger.replaying import SLICE, Replayer
 from idtviz.debugger.stops import Interrupted, Reason, Stop, end_of
-
-_SLICE = 250_000  # instructions between two looks at whether someone wants to pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,6 @@ class Runner(Replayer):
         `also`: breakpoints for this run alone.
         """
         machine, start = self.machine, self.moment
-        self._pause.clear()
         lookout = Lookout(machine, self.symbols, (*self.breakpoints.enabled, *also), exits | self._watched)
         while True:
             self._guard_endless()
@@ -119,7 +116,7 @@ class Runner(Replayer):
         machine = self.machine
         at = self.moment
         here = at.instruction
-        ends = [here + _SLICE, self._history.due(at), self._recording.next_input(at), bound]
+        ends = [here + SLICE, self._history.due(at), self._recording.next_input(at), bound]
         ends.append(limit - machine.clock.idle if limit is not None else None)
         if at < self.frontier:
             ends.append(self.frontier.instruction)

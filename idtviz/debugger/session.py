@@ -23,7 +23,7 @@ from idtviz.debugger.places import parse
 from idtviz.debugger.procedures import ProcedureView, suppose
 from idtviz.debugger.recording import Note
 from idtviz.debugger.running import Progress
-from idtviz.debugger.stops import Interrupted, Reason, Stop, end_of
+from idtviz.debugger.stops import Abandoned, Interrupted, Reason, Stop, end_of
 from idtviz.debugger.view import View, look
 from idtviz.machine.delivery.delivery import Delivery
 from idtviz.machine.delivery.event import Event
@@ -168,7 +168,9 @@ class Session(Comparer):
         return self._command(lambda: self._run(_never, also=(item,)), Reason.MOMENT)
 
     def pause(self) -> None:
-        """End the run that is going on in another thread at its next opportunity."""
+        """End what is going on in another thread at its next opportunity: a run where it has come to, a search or a way
+        into the past where it began.
+        """
         self._pause.set()
 
     # Back, and anywhere
@@ -186,7 +188,7 @@ class Session(Comparer):
         before = self._recording.before(self.moment, micro=False)
         if before is None:
             raise SessionError(_AT_THE_START)
-        return self._command(lambda: self._replay_to(self._origin() or before), Reason.MOMENT)
+        return self._command(lambda: self._replay_to(self._origin() or before, pausable=True), Reason.MOMENT)
 
     def handler_back(self) -> Stop:
         """To the event whose handler is running: `finish`, backwards."""
@@ -217,7 +219,7 @@ class Session(Comparer):
 
     def run_back(self) -> Stop:
         """To the last breakpoint that was passed, or to the start."""
-        return self._command(lambda: self._replay_to(self._last_hit()), Reason.BREAKPOINT)
+        return self._command(lambda: self._replay_to(self._last_hit(), pausable=True), Reason.BREAKPOINT)
 
     def seek(self, moment: Moment | str) -> Stop:
         """To any moment, given as a value or as the text of a place; beyond the frontier by running there."""
@@ -271,7 +273,7 @@ class Session(Comparer):
     def switch(self, number: int) -> Stop:
         """To the same moment of another branch, or to its frontier if it does not reach that far."""
         branch = _said(lambda: self._numbered(number))
-        return self._command(lambda: self._switch(branch, self.moment), Reason.MOMENT)
+        return self._command(lambda: self._switch(branch, self.moment, pausable=True), Reason.MOMENT)
 
     def begin_branch(self, number: int, own: int, inputs: Sequence[Input]) -> None:
         """Have branch `number` part from the present one here, as it did in a session that was saved: with `inputs`,
@@ -284,15 +286,26 @@ class Session(Comparer):
         self._change(lambda: self._delete(number))
 
     def compare(self, left: int, right: int) -> Comparison:
-        """Two branches side by side; the session stays where it is. Takes the time that replaying both takes."""
+        """Two branches side by side; the session stays where it is. Takes the time that replaying both takes.
+
+        Raises SessionError where it is paused.
+        """
         return self._change(lambda: self._compare(self._numbered(left), self._numbered(right)))
+
+    def digests(self) -> dict[int, str]:
+        """A hash of what the machine is at the frontier of each branch, by its number; a pause does not end that."""
+        stop = self.stop
+        try:
+            return self._change(self._digests)
+        finally:
+            self.stop = stop
 
     # The frame of every command
 
     def _go(self, moment: Moment | None) -> Stop:
         if moment is None:
             raise SessionError(_AT_THE_START)
-        return self._command(lambda: self._replay_to(moment), Reason.MOMENT)
+        return self._command(lambda: self._replay_to(moment, pausable=True), Reason.MOMENT)
 
     def _change(self, change: Callable[[], _T]) -> _T:
         """Carry out what makes the present another one."""
@@ -301,6 +314,7 @@ class Session(Comparer):
         self.phase = Phase.RUNNING
         self._view = None
         self._history.resume()
+        self._pause.clear()
         try:
             return _said(change)
         finally:
@@ -314,11 +328,15 @@ class Session(Comparer):
         self.phase = Phase.RUNNING
         self._view = None
         self._history.resume()
-        machine = self.machine
+        self._pause.clear()
+        machine, branch, moment = self.machine, self._branch, self.moment
         try:
             move()
             self._unbegin()
             self.stop = _PLAIN_STOPS[reason]
+        except Abandoned as abandoned:
+            self._switch(branch, moment)
+            self.stop = abandoned.stop
         except Interrupted as interrupted:
             self._unbegin()
             self.stop = interrupted.stop
@@ -362,5 +380,5 @@ def _said(change: Callable[[], _T]) -> _T:
     """Do it; what cannot be done with a branch is an error of the command."""
     try:
         return change()
-    except BranchError as error:
+    except (BranchError, Abandoned) as error:
         raise SessionError(str(error)) from error

@@ -37,7 +37,15 @@ class Interrupted(Exception):  # noqa: N818 -- control flow within a run, not an
     """A move ends before its goal."""
 
     def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.text)
         self.stop = stop
+
+
+class Abandoned(Interrupted):
+    """A way into the past, or a search there, was paused: nothing has come of it."""
+
+    def __init__(self) -> None:
+        super().__init__(Stop(Reason.PAUSED, "paused: here is where you were"))
 
 
 def end_of(machine: Machine) -> Stop:

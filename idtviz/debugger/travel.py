@@ -63,7 +63,7 @@ class Traveller(Runner):
         if place.kind is PlaceKind.COUNT:
             target = Moment(place.value, place.steps)
             if target <= self.frontier:
-                self._replay_to(target)
+                self._replay_to(target, pausable=True)
             else:
                 self._run_to(target, None)
             return
@@ -72,5 +72,5 @@ class Traveller(Runner):
             if self.machine.cpu.linear_rip == place.value and place.occurrence == 1:
                 return
         elif self._recording.find(place) is None:
-            self._replay_to(self.frontier)
+            self._replay_to(self.frontier, pausable=True)
         self._run_to_place(place, None)

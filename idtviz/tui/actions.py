@@ -147,7 +147,8 @@ PANEL_HELP = {
         "moment. The upper row shows what happened, the border says what each sign means; where several events share "
         "a column the most notable one is shown. ━ lies behind this moment, ─ is recorded ahead of it. Depth counts "
         "the handlers that were running, one inside another; + is ten or more. Ring is the outermost one of each "
-        "column. ← and → go along it column by column, [ and ] from event to event, + and - show a shorter or a "
+        "column. Y is where another branch parts from this one, + where something was typed or edited, * a note of "
+        "yours. ← and → go along it column by column, [ and ] from event to event, + and - show a shorter or a "
         "longer stretch, Home and End go to the start and to the end of what is recorded. Click or drag to go to a "
         "moment; the wheel zooms about the pointer."
     ),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import OptionList
@@ -16,6 +16,7 @@ from idtviz.lab.library import Shipped, shipped
 from idtviz.lab.session import LabSession
 from idtviz.tui.actions import ACTIONS
 from idtviz.tui.debugger import DebuggerScreen
+from idtviz.tui.in_order import KeysInOrder
 
 STYLES = Path(__file__).with_name("idtviz.tcss")
 
@@ -43,7 +44,7 @@ class Gallery(Screen[None]):
         self.app.push_screen(DebuggerScreen(LabSession.open(chosen.path)))
 
 
-class IdtvizApp(App[None]):
+class IdtvizApp(KeysInOrder):
     """The debugger in a terminal."""
 
     CSS_PATH = STYLES

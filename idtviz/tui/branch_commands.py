@@ -5,25 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from idtviz.debugger.branching import parted
 from idtviz.debugger.session import Session
 from idtviz.tui.problem import CommandError
 from idtviz.view import branches
-from idtviz.view.row import Panel
+from idtviz.view.layout import printable
 
 WORDS = ("branch", "compare", "undo")
+Leading = Callable[[int], branches.Sheet]
+"""Makes a sheet for so many columns, whose rows lead somewhere."""
 
 
 def command(word: str, rest: str, session: Session) -> Callable[[], object] | None:
     """What a command line about branches does; None if it is about something else. Raises CommandError."""
     if word == "undo" and not rest:
-        return lambda: f"taken back: {session.undo()}"
+        return lambda: undone(session)
     if word == "compare":
         left, right = _pair(rest, session)
         return lambda: _compared(session, left, right)
     if word != "branch":
         return None
     if not rest:
-        return lambda: branches.listed(session.branches, session.branch)
+        return lambda: _listed(session)
     verb, _, number = rest.rpartition(" ")
     if verb.strip() == "delete":
         chosen = _number(number, session)
@@ -32,10 +35,22 @@ def command(word: str, rest: str, session: Session) -> Callable[[], object] | No
     return lambda: switched(session, chosen)
 
 
+def undone(session: Session) -> str:
+    """Take the last edit or input back; returns what to say."""
+    branch = session.branch
+    said = f"taken back: {printable(str(session.undo()))}"
+    if branch.number not in [each.number for each in session.branches]:
+        said += f" · with it branch {branch.number} is gone: this is branch {session.branch.number} again"
+    return said
+
+
 def switched(session: Session, number: int) -> str:
     """Go to another branch; returns what to say."""
+    left = session.branch
     session.switch(number)
-    return f"branch {number}: {session.branch.name}"
+    branch = session.branch
+    same = f" · the same as branch {left.number} up to {parted(left, branch)}" if left is not branch else ""
+    return f"branch {number} of {len(session.branches)}: {printable(branch.name)}{same}"
 
 
 def _deleted(session: Session, number: int) -> str:
@@ -43,12 +58,25 @@ def _deleted(session: Session, number: int) -> str:
     return f"branch {number} deleted"
 
 
-def _compared(session: Session, left: int, right: int) -> Callable[[int], Panel]:
+def gone_to(session: Session, goal: branches.Goal) -> str:
+    """Go where a row of a sheet leads; returns what to say."""
+    moment = session.moment if goal.moment is None else goal.moment
+    said = "" if goal.branch == session.branch.number else switched(session, goal.branch)
+    session.seek(min(moment, session.frontier))
+    return said
+
+
+def _listed(session: Session) -> Leading:
+    sheet = branches.listed(session.branches, session.branch)
+    return lambda _: sheet
+
+
+def _compared(session: Session, left: int, right: int) -> Leading:
     """A sheet as wide as there is room for."""
     found = session.compare(left, right)
     ours, theirs = (next(each for each in session.branches if each.number == number) for number in (left, right))
-    view = session.view
-    return lambda width: branches.compared(found, ours, theirs, view, width)
+    view, present = session.view, session.branch
+    return lambda width: branches.compared(found, ours, theirs, present, view, width)
 
 
 def _pair(rest: str, session: Session) -> tuple[int, int]:

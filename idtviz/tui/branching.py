@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from idtviz.tui.branch_commands import switched
+from idtviz.tui.branch_commands import switched, undone
 from idtviz.tui.moving import MovingScreen
 
 
@@ -10,7 +10,7 @@ class BranchingScreen(MovingScreen):
     """A screen that goes from one branch to another."""
 
     def action_undo(self) -> None:
-        self.move(lambda: f"taken back: {self.session.undo()}", long=True)
+        self.move(lambda: undone(self.session), long=True)
 
     def action_switch(self) -> None:
         """To the next branch, and from the last to the first."""
@@ -23,4 +23,4 @@ class BranchingScreen(MovingScreen):
 
     def action_compare(self) -> None:
         """The present branch beside the one from which it parts."""
-        self.submit("compare")
+        self.submit("compare", opens=True)

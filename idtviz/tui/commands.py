@@ -10,6 +10,7 @@ from idtviz.debugger.places import PlaceError, parse
 from idtviz.debugger.session import Session
 from idtviz.machine.chips import scancodes
 from idtviz.tui import branch_commands, breakpoint_commands, cause_commands, edit_commands, session_commands
+from idtviz.tui.giving import give
 from idtviz.tui.problem import CommandError
 
 WORDS = (
@@ -63,7 +64,7 @@ def interpret(text: str, session: Session) -> Move:
         if found is not None:
             return found
     given = _input(word, rest)
-    return lambda: session.give(given)
+    return lambda: give(session, given)
 
 
 def _repeated(move: Callable[[], object], rest: str) -> Move:

@@ -16,6 +16,7 @@ from idtviz.tui.cause_commands import registers_in
 from idtviz.tui.cursor import bytes_of, sheet_of, toggle_breakpoint
 from idtviz.tui.dialogs import Sheet, paragraphs
 from idtviz.tui.editing import EditingScreen
+from idtviz.tui.giving import give
 from idtviz.tui.panel import RowsPanel
 from idtviz.tui.questions import Question
 from idtviz.tui.scrubbing import ScrubbingScreen
@@ -116,7 +117,9 @@ class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen):
             self.ask("who")
         elif panel.id == "registers":
             named = registers_in(found)
-            self.ask("who", named[0] if len(named) == 1 else "")
+            self.ask("who", named[0] if named else "")
+            if len(named) > 1:
+                self.say(f"Which register: {', '.join(named[:-1])} or {named[-1]}?")
         else:
             place = None if found.key is None else bytes_of(self.picture.view, panel.id, found.key)
             if place is None:
@@ -125,7 +128,7 @@ class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen):
                 self.move(lambda: self.session.who_wrote(place), long=True)
 
     def action_breakpoints(self) -> None:
-        self.submit("breakpoints")
+        self.submit("breakpoints", opens=True)
 
     def action_run_to_cursor(self) -> None:
         panel = self.panel
@@ -233,4 +236,4 @@ class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen):
         except ValueError as error:
             self.say(str(error))
             return
-        self.move(lambda: self.session.give(Keys(keys)))
+        self.move(lambda: give(self.session, Keys(keys)))

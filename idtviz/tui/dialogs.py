@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -10,8 +11,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from idtviz.tui.panel import RowsPanel
+from idtviz.view import branches
 from idtviz.view.fitting import clip
 from idtviz.view.row import Panel, Role, Row, row
+
+_NARROW = 100  # columns
 
 
 class Sheet(ModalScreen[None]):
@@ -21,13 +25,19 @@ class Sheet(ModalScreen[None]):
     DEFAULT_CSS = """
     Sheet { align: center middle; background: black 40%; }
     Sheet > Vertical { width: 90%; max-width: 110; height: auto; max-height: 90%; }
-    Sheet.wide > Vertical { max-width: 100%; }
+    Sheet.wide > Vertical { max-width: 160; }
+    Sheet.narrow > Vertical { width: 100%; max-height: 100%; }
     Sheet RowsPanel { height: auto; }
     """
+
+    opens = True
+    """Keys wait: the rows are not there yet."""
 
     def __init__(self, content: Panel | Callable[[int], Panel]) -> None:
         """`content` may be made for the width that there is: so many columns."""
         super().__init__(classes="" if isinstance(content, Panel) else "wide")
+        self.is_narrow = False
+        """There is no room to spare."""
         self._content = content if isinstance(content, Panel) else Panel("", ())
         self._made = None if isinstance(content, Panel) else content
 
@@ -36,8 +46,9 @@ class Sheet(ModalScreen[None]):
             yield RowsPanel("sheet")
 
     def on_mount(self) -> None:
-        panel = self.query_one(RowsPanel)
-        panel.focus()
+        self.set_focus(self.query_one(RowsPanel))
+        self.is_narrow = self.app.size.width < _NARROW
+        self.set_class(self.is_narrow, "narrow")
         if self._made is None:
             self._show()
         else:
@@ -51,11 +62,48 @@ class Sheet(ModalScreen[None]):
 
     def _show(self) -> None:
         panel = self.query_one(RowsPanel)
-        panel.styles.height = min(len(self._content.rows) + 2, self.app.size.height - 4)
-        self.call_after_refresh(panel.show, self._content)
+        panel.styles.height = min(len(self._content.rows) + 2, self.app.size.height - (2 if self.is_narrow else 4))
+        self.call_after_refresh(self._fill)
 
-    def on_rows_panel_chosen(self) -> None:
+    def _fill(self) -> None:
+        panel = self.query_one(RowsPanel)
+        if len(self._content.rows) > panel.content_size.height:
+            self._content = replace(self._content, note=f"↑ ↓ more · {self._content.note}".removesuffix(" · "))
+        panel.show(self._content)
+        self.opens = False
+
+    def on_rows_panel_chosen(self, message: RowsPanel.Chosen) -> None:
+        """Enter on a row, or a second click."""
+        message.stop()
+        self.choose(message.row)
+
+    def choose(self, _row: Row) -> None:
+        """A row was chosen."""
         self.dismiss()
+
+
+class GoalSheet(Sheet):
+    """A sheet whose rows lead somewhere: Enter on one closes it and goes there."""
+
+    BINDINGS = [Binding("escape,q,question_mark,equals_sign", "dismiss", "close", show=False)]
+
+    def __init__(self, made: Callable[[int], branches.Sheet]) -> None:
+        super().__init__(self._panel)
+        self._goals: tuple[branches.Goal, ...] = ()
+        self._sheet = made
+        self.chosen: branches.Goal | None = None
+        """Where the row leads that was chosen, when the sheet has closed."""
+
+    def _panel(self, width: int) -> Panel:
+        made = self._sheet(width)
+        self._goals = made.goals
+        return made.panel
+
+    def choose(self, row: Row) -> None:
+        """Where a row leads nowhere the sheet stays."""
+        if row.key is not None:
+            self.chosen = self._goals[row.key]
+            self.dismiss()
 
 
 def paragraphs(title: str, text: str, width: int, *, role: Role = Role.TEXT) -> tuple[Row, ...]:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from idtviz.debugger import editing
 from idtviz.debugger.editing import EditError, Slot
-from idtviz.debugger.inputs import Edit, Poke
-from idtviz.debugger.procedures import Stage
+from idtviz.debugger.inputs import Edit
 from idtviz.debugger.session import Session
 from idtviz.tui.edit_targets import Target
+from idtviz.tui.giving import give
 from idtviz.tui.problem import CommandError
 
 WORDS = ("set",)
@@ -42,23 +42,6 @@ def asked(session: Session, text: str) -> Edit | str | Target:
     if len(found) == 1:
         return told(found[0])
     return Target(path.strip(), found)
-
-
-def give(session: Session, given: Edit) -> str:
-    """Make the edit; says what was done."""
-    late = _has_been_read(session, given)
-    session.give(given)
-    return f"edit: {given.name}" + (" · what is under way has read it already: M goes back to before" if late else "")
-
-
-def _has_been_read(session: Session, given: Edit) -> bool:
-    """Whether the delivery or return under way has read the bytes in one of its steps."""
-    found = session.view.procedure
-    if not isinstance(given, Poke) or found is None or found.stage is not Stage.UNDER_WAY:
-        return False
-    spans = (span for step in found.steps[: found.performed] for span in step.reads)
-    end = given.address + len(given.data)
-    return any(span.address < end and given.address < span.address + span.size for span in spans)
 
 
 def told(slot: Slot) -> str:

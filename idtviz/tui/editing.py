@@ -14,9 +14,10 @@ from textual.widgets.input import Selection
 
 from idtviz.debugger.editing import EditError, Slot
 from idtviz.tui.dialogs import Sheet
-from idtviz.tui.edit_commands import asked, give
+from idtviz.tui.edit_commands import asked
 from idtviz.tui.edit_completion import EditSuggester
 from idtviz.tui.edit_targets import Target, sheet_slots, target
+from idtviz.tui.giving import give
 from idtviz.tui.moving import MovingScreen
 from idtviz.tui.panel import RowsPanel
 from idtviz.view import editing
@@ -36,6 +37,9 @@ class SlotSheet(ModalScreen[Slot | None]):
     SlotSheet RowsPanel { height: auto; }
     """
 
+    opens = True
+    """Keys wait: the rows are not there yet."""
+
     def __init__(self, title: str, slots: Sequence[Slot]) -> None:
         super().__init__()
         self._heading = title
@@ -48,13 +52,14 @@ class SlotSheet(ModalScreen[Slot | None]):
     def on_mount(self) -> None:
         panel = self.query_one(RowsPanel)
         panel.styles.height = min(len(self._slots) + 2, self.app.size.height - 4)
-        panel.focus()
+        self.set_focus(panel)
         self.call_after_refresh(self._show)
 
     def _show(self) -> None:
         panel = self.query_one(RowsPanel)
         panel.show(editing.panel(self._heading, self._slots, panel.columns))
         panel.action_cursor(0)
+        self.opens = False
 
     def action_take(self) -> None:
         self.query_one(RowsPanel).action_choose()
@@ -92,6 +97,7 @@ class EditingScreen(MovingScreen):
     def ask(self, what: str, answer: str = "") -> None:
         """Show the line; edits are completed there as all other commands are."""
         super().ask(what, answer)
+        self.opens = False
         if what != "set":
             self._came_from = None
         question, line = self._question, self.query_one("#line", Input)
@@ -154,6 +160,7 @@ class EditingScreen(MovingScreen):
         """The line opens with the path and the value that stands there."""
         if slot is not None:
             # Behind the closing of a sheet, which gives the focus back to the panel.
+            self.opens = True
             self.call_after_refresh(self.ask, "set", f"{slot.path} = {text or slot.text}")
 
     def submit_edit(self, text: str) -> None:

@@ -12,12 +12,14 @@ from textual.worker import Worker, WorkerState
 from idtviz.debugger.procedures import ProcedureView
 from idtviz.debugger.session import Phase, SessionError
 from idtviz.lab.session import LabSession
+from idtviz.tui.branch_commands import gone_to
 from idtviz.tui.commands import interpret
-from idtviz.tui.dialogs import Sheet
+from idtviz.tui.dialogs import GoalSheet, Sheet
 from idtviz.tui.panel import RowsPanel
 from idtviz.tui.picture import Picture
 from idtviz.tui.problem import CommandError
 from idtviz.tui.prompt import Prompt
+from idtviz.view.branches import Goal
 from idtviz.view.row import Panel
 
 _PLAY_SECONDS = 0.25
@@ -45,6 +47,8 @@ class MovingScreen(Prompt):
         """The vector that the person asked about with `v`."""
         self.working = False
         """A move goes on in the worker."""
+        self.opens = False
+        """Keys wait: a sheet, or the input line, is about to be there."""
         self._playing: Timer | None = None
         self._watching: Timer | None = None
 
@@ -96,8 +100,8 @@ class MovingScreen(Prompt):
     def move(self, move: Callable[[], object], *, long: bool = False) -> None:
         """Carry out a command: at once, or in the worker if it may take time. What comes while one goes on is dropped.
 
-        What `move` returns is for the story line if it is a text, and for a sheet if it is a panel or
-        makes one for a width.
+        What `move` returns is for the story line if it is a text, and for a sheet if it is a panel, or makes for a
+        width one whose rows lead somewhere.
         """
         if self.is_busy:
             return
@@ -110,13 +114,14 @@ class MovingScreen(Prompt):
             return
         self.arrived(_answer(move))
 
-    def submit(self, text: str) -> None:
-        """Carry out a command line."""
+    def submit(self, text: str, *, opens: bool = False) -> None:
+        """Carry out a command line; `opens`: its answer is a sheet."""
         try:
             move = interpret(text, self.session)
         except CommandError as error:
             self.say(str(error))
             return
+        self.opens = opens and not self.is_busy
         self.move(move, long=True)
 
     @work(thread=True, exclusive=True, exit_on_error=False)
@@ -146,8 +151,16 @@ class MovingScreen(Prompt):
         idle = waits if self.session.idle and self.session.phase is Phase.STOPPED else ""
         self.picture.message = answer if isinstance(answer, str) else self.session.stop.text or idle
         self.look_again()
-        if isinstance(answer, Panel) or callable(answer):
+        if isinstance(answer, Panel):
             self.app.push_screen(Sheet(answer))
+        elif callable(answer):
+            sheet = GoalSheet(answer)
+            self.app.push_screen(sheet, lambda _: self._go_to(sheet.chosen))
+        self.opens = False
+
+    def _go_to(self, goal: Goal | None) -> None:
+        if goal is not None:
+            self.move(lambda: gone_to(self.session, goal), long=True)
 
     # Keys: forward, back, on its own
 

@@ -190,7 +190,10 @@ class RowsPanel(Widget, can_focus=True):
 
     def on_resize(self) -> None:
         """The window changed: keep the place in sight."""
-        self._keep_in_sight(self._focus_row, self.content_size.height)
+        top = self._top
+        self._keep_in_sight(self._focus_row if self._cursor is None else self._cursor, self.content_size.height)
+        if self._top != top:
+            self.refresh()  # lines that were drawn before are kept otherwise, where the width is the same
         self.post_message(self.Resized(self))
 
 

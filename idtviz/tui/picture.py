@@ -75,9 +75,9 @@ class Picture:
         session = self.session
         others = [other for other in session.branches if other is not session.branch]
         return (
-            *(Mark(parted(session.branch, other).instruction, "Y", Role.LABEL, "branches part") for other in others),
-            *(Mark(given.moment.instruction, "+", Role.CHANGED, "typed or edited") for given in session.branch.own),
-            *(Mark(note.moment.instruction, "*", Role.WARNING, "your note") for note in session.notes),
+            *(Mark(given.moment, "+", Role.CHANGED, "typed or edited") for given in session.branch.own),
+            *(Mark(parted(session.branch, other), "Y", Role.CHANGED, "branches part") for other in others),
+            *(Mark(note.moment, "*", Role.WARNING, "your note") for note in session.notes),
         )
 
     def moment_at(self, x: int) -> Moment | None:
@@ -86,8 +86,8 @@ class Picture:
             return None
         start, end = self.scale.stretch(x)
         for mark in reversed(self.marks):
-            if start <= mark.instruction < end:
-                return Moment(mark.instruction)
+            if start <= mark.moment.instruction < end:
+                return mark.moment
         place = self.axis.notable(self.scale.window, self.scale.column_at(x), self.scale.columns)
         if place is None or place >= len(self.session.events):
             return Moment(start)
@@ -111,10 +111,13 @@ class Picture:
 
 def _head(picture: Picture, width: int) -> Panel:
     session = picture.session
-    name = session.setup.name
-    if len(session.branches) > 1:
-        name += f"  branch {session.branch.number} of {len(session.branches)}"
-    return status.head(picture.view, name, picture.state(), width)
+    branch, count = session.branch, len(session.branches)
+    told: tuple[str, ...] = ()
+    if count > 1:
+        number = f"branch {branch.number} of {count}"
+        whence = "" if branch.parent is None else f", from {branch.fork}"
+        told = (f"{number}: {printable(branch.name)}{whence}", number)
+    return status.head(picture.view, session.setup.name, picture.state(), width, told)
 
 
 def _tabs(picture: Picture, width: int) -> Panel:
@@ -136,7 +139,7 @@ def _story(picture: Picture, width: int) -> Panel:
     lesson = narration(picture.session)
     busy = picture.view.procedure is not None and picture.view.procedure.performed
     rows: Rows = ()
-    said = " ".join(part for part in (picture.message, _note(picture), _own_note(picture)) if part)
+    said = " · ".join(part for part in (picture.message, _note(picture), _own_note(picture)) if part)
     if said:
         rows = paragraphs("", said, width, role=Role.WARNING)
     elif lesson is not None and not busy:

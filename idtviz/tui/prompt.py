@@ -24,10 +24,13 @@ class Prompt(Screen[None]):
 
     def ask(self, what: str, answer: str = "") -> None:
         """Show the line, with an answer to begin with; what is entered goes to `answered`."""
+        if self.maximized is not None:
+            self.minimize()  # beside a panel on the whole screen there is no place for the line
         self._question = QUESTIONS[what]
         line = self.query_one("#line", Input)
         line.value = answer
         line.border_title = self._question.prompt
+        line.border_subtitle = "→ completes · esc closes"
         line.suggester = LineSuggester(self._symbols, self._question.prefix)
         line.display = True
         self.set_focus(line)

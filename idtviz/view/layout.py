@@ -16,7 +16,7 @@ GUTTER = 2
 
 def printable(text: str) -> str:
     """`text` from a file of the guest's, with every character one column wide."""
-    return "".join(char if char.isprintable() and (ord(char) < 0x300 or char == "…") else "?" for char in text)
+    return "".join(char if char.isprintable() and (ord(char) < 0x300 or char in "…→") else "?" for char in text)
 
 
 def cut(text: str, width: int) -> str:

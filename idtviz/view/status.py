@@ -52,19 +52,30 @@ def key_name(key: str) -> str:
     return _NAMES.get(key, key.upper() if len(key) > 1 and key[0] == "f" else key)
 
 
-def head(view: View, name: str, state: str, width: int) -> Panel:
-    """Which scenario, mode, ring, moment, and what the session is doing."""
+def head(view: View, name: str, state: str, width: int, branch: Sequence[str] = ()) -> Panel:
+    """Which scenario, branch, mode, ring, moment, and what the session is doing.
+
+    `branch`: which run this is, in words, and in fewer.
+    """
     found = view.procedure
     number = f"{view.moment.instruction:,}"
     parts = {
         "name": Span(f" {name}", Role.TITLE),
+        "branch": Span(f"  {branch[0]}" if branch else "", Role.CHANGED),
         "where": Span(f"  {where(view)}"),
         "instruction": Span(f"   instruction {number}", Role.VALUE),
     }
     if found is not None and found.stage is Stage.UNDER_WAY:
         parts["check"] = Span(f"  check {found.performed} of {len(found.steps)}", Role.CURRENT)
     parts["time"] = Span(f"   {_time(view.ticks / view.hertz)}", Role.DIM)
-    for yields, shorter in (("time", ""), ("instruction", f"   {number}"), ("instruction", ""), ("where", "")):
+    shorter_branch = f"  {branch[-1]}" if branch else ""
+    for yields, shorter in (
+        ("time", ""),
+        ("branch", shorter_branch),
+        ("instruction", f"   {number}"),
+        ("instruction", ""),
+        ("where", ""),
+    ):
         if sum(len(span.text) for span in parts.values()) + len(state) + 3 <= width:
             break
         parts[yields] = Span(shorter, parts[yields].role)

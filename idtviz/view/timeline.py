@@ -39,7 +39,7 @@ class Mark:
     `meaning`: what the legend says of its sign.
     """
 
-    instruction: int
+    moment: Moment
     sign: str
     role: Role
     meaning: str = ""
@@ -139,8 +139,8 @@ def _events(columns: Sequence[Column], scale: Scale, view: View, here: int, mark
         signs[here] = max(signs[here], SOURCE_SIGNS[going.source], key=_rank)
     cells = [_sign(sign or (_PAST if place <= here else _AHEAD)) for place, sign in enumerate(signs)]
     for mark in marks:
-        place = scale.column(mark.instruction)
-        if scale.window.holds(mark.instruction) and cells[place].text != SIGNS[-1]:
+        place = scale.column(mark.moment.instruction)
+        if scale.window.holds(mark.moment.instruction) and cells[place].text != SIGNS[-1]:
             cells[place] = Span(mark.sign, mark.role)
     return cells
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from idtviz.debugger.inputs import Irq, Keys, Nmi, Poke
+from idtviz.debugger.inputs import Irq, Keys, Nmi, Poke, SetRegister
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.session import Phase, Session, SessionError
 from idtviz.machine.events import Delivered
@@ -276,6 +276,24 @@ def test_an_edit_that_changes_nothing_that_runs_shows_in_no_event() -> None:
     found = session.compare(2, 1)
     assert (found.first, found.way) == (None, None)
     assert all(pair.same for pair in found.pairs)
+
+
+def test_a_run_that_stands_in_front_of_a_delivery_goes_no_other_way_than_one_that_has_it_behind_it() -> None:
+    session = kernel("page_fault")
+    session.run("#PF")
+    session.give(Poke(0xB8000 + 3998, b"A\x07"))
+    session.run()
+    assert session.compare(1, 2).way is None
+    assert session.compare(2, 1).way is None
+
+
+def test_runs_that_stand_in_front_of_different_instructions_part_there() -> None:
+    session = kernel("page_fault")
+    session.run(Moment(40))
+    session.give(SetRegister("rip", session.view.registers.rip + 1))
+    way = session.compare(1, 2).way
+    assert way is not None
+    assert (way.left, way.right, way.right_address - way.left_address) == (Moment(40), Moment(40), 1)
 
 
 def test_a_branch_compared_with_itself_is_refused() -> None:

@@ -10,23 +10,23 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from time import perf_counter
 
-from idtviz.debugger.session import Session
 from idtviz.lab.overrides import Overrides
 from idtviz.lab.preparation import prepare
 from idtviz.lab.problems import ScenarioError
+from idtviz.lab.session import LabSession
 from tests.debugger.sessions import MEMORY, SCENARIOS
 from tests.debugger.wandering import Wanderer
 
 _ANEW = 500  # commands, after which a walk begins anew with another seed
 
 
-def opened(name: str) -> Session:
+def opened(name: str) -> LabSession:
     """The scenario, with as little memory as it can do with: digests are quicker."""
     path = SCENARIOS / f"{name}.toml"
     try:
-        return Session(prepare(path, Overrides(memory=MEMORY)).setup)
+        return LabSession(prepare(path, Overrides(memory=MEMORY)))
     except ScenarioError:
-        return Session(prepare(path).setup)
+        return LabSession(prepare(path))
 
 
 def walk(name: str, commands: int, seed: int) -> str:

@@ -1,66 +1,110 @@
-"""Commands at random, by one who remembers the digest of each moment of each branch that he has been to."""
+"""Commands at random, by one who remembers what each moment of each branch was like that he has been to."""
 
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from idtviz.debugger.editing import GROUPS, EditError, slots
 from idtviz.debugger.inputs import Input, Irq, Keys, Nmi, Poke
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.session import Session, SessionError
+from idtviz.lab.session import LabSession
+from idtviz.machine.events import Happened
 from idtviz.machine.watch import Bytes
 from tests.debugger.breaking import set_at
 
 _MOST_BRANCHES = 5
+_PATIENCE = 5.0  # seconds
 _STOPS = ("iret", "port 0x20", "write 0xb8000 4000", "ring", "delivery", "any exception", "port 0x60 read")
+
+
+@dataclass
+class Story:
+    """What is remembered of a branch."""
+
+    moments: dict[Moment, tuple[str, int]] = field(default_factory=dict)
+    """The digest of each, and how many events lay before it."""
+    events: list[Happened] = field(default_factory=list)
+    """Those up to the furthest of these moments."""
+
+    def before(self, end: Moment) -> Story:
+        """What is still so where the run takes another way from `end` on."""
+        moments = {at: known for at, known in self.moments.items() if at < end}
+        return Story(moments, self.events[: max((seen for _, seen in moments.values()), default=0)])
 
 
 class Wanderer:
     """Gives commands to `session`; `look` says whether a moment that is seen again has changed."""
 
-    def __init__(self, session: Session, seed: int | str, far: int = 6000) -> None:
-        """`far`: the instruction count behind which nothing is typed or edited any more."""
+    def __init__(self, session: Session, chance: random.Random | int | str, far: int = 6000) -> None:
+        """`chance`: what decides, or the seed of that. `far`: the instruction count behind which nothing is typed or
+        edited any more.
+        """
         self.session = session
-        self.random = random.Random(seed)
+        self.random = chance if isinstance(chance, random.Random) else random.Random(chance)
         self.far = far
         self.again = 0
         """How often a moment was seen that had been seen before."""
         self.moments = self.begun = 0
         """How many moments were seen for the first time, and how many branches have begun."""
-        self._seen: dict[int, dict[Moment, str]] = {1: {}}
+        self.stories = {1: Story()}
+        """By the numbers of the branches."""
         self.look()
 
     @property
-    def seen(self) -> dict[Moment, str]:
-        """The digests of the moments of the present branch."""
-        return self._seen[self.session.branch.number]
+    def story(self) -> Story:
+        """What is remembered of the present branch."""
+        return self.stories[self.session.branch.number]
 
     def look(self) -> None:
         """Compare the present with what is remembered of it."""
-        here, digest = self.session.moment, self.session.digest()
-        self.again += here in self.seen
-        self.moments += here not in self.seen
-        assert self.seen.setdefault(here, digest) == digest, (self.session.branch.name, here)
+        session, story, here = self.session, self.story, self.session.moment
+        known = session.digest(), session.seen
+        self.again += here in story.moments
+        self.moments += here not in story.moments
+        assert story.moments.setdefault(here, known) == known, (session.branch.name, here)
+        events = list(session.events[: session.seen])
+        both = min(len(events), len(story.events))
+        assert events[:both] == story.events[:both], (session.branch.name, here)
+        story.events += events[both:]
 
     def go(self) -> None:
         """One command, whatever it be."""
-        session = self.session
-        forward: list[Callable[[], object]] = [session.step, session.micro_step, session.next, session.micro_step]
-        forward += [self.finish, self.some_steps, self.run_a_little, self.run_to_a_breakpoint, session.event_forward]
-        back = [session.back, session.micro_back, session.run_back, session.back_over, session.event_back]
-        others = [self.seek, self.seek, self.seek, self.give, self.edit, self.undo, self.switch, self.ask, self.caller]
-        moves = forward + others + (back if session.moment > START else [])
-        self.random.choice(moves)()
+        commands = COMMANDS if self.session.moment > START else [one for one in COMMANDS if one not in BACK]
+        self.random.choice(commands)(self)
         self.look()
+
+    # Forward
+
+    def step(self) -> None:
+        self.session.step()
+
+    def micro_step(self) -> None:
+        self.session.micro_step()
+
+    def next(self) -> None:
+        self._with_patience(self.session.next)
+
+    def event_forward(self) -> None:
+        self.session.event_forward()
 
     def finish(self) -> None:
         if self.session.machine.live and not self.session.machine.stuck:
-            self.session.finish()
+            self._with_patience(self.session.finish)
 
-    def caller(self) -> None:
-        if self.session.machine.live:
-            self.session.handler_back()
+    def _with_patience(self, command: Callable[[], object]) -> None:
+        """What runs on until a guest returns, which it may never do where it was edited: then it is paused."""
+        timer = threading.Timer(_PATIENCE, self.session.pause)
+        timer.start()
+        try:
+            command()
+        finally:
+            timer.cancel()
 
     def some_steps(self) -> None:
         for _ in range(self.random.randrange(30)):
@@ -78,13 +122,36 @@ class Wanderer:
             set_at(self.session, name)
         self.session.run(limit=self.session.machine.clock.now + 200_000)
 
-    def seek(self) -> None:
-        self.session.seek(self.random.choice(sorted(self.seen)))
+    # Back, which nobody can at the start
+
+    def back(self) -> None:
+        self.session.back()
+
+    def micro_back(self) -> None:
+        self.session.micro_back()
+
+    def back_over(self) -> None:
+        self.session.back_over()
+
+    def run_back(self) -> None:
+        self.session.run_back()
+
+    def event_back(self) -> None:
+        self.session.event_back()
+
+    # To where something came from, or has been before
+
+    def caller(self) -> None:
+        if self.session.machine.live:
+            self.session.handler_back()
 
     def ask(self) -> None:
         registers = self.session.view.registers
         address = self.random.choice([registers.rsp, self.session.view.stack.linear + 8, 0xB8000, registers.idtr.base])
         self.session.who_wrote(self.random.choice(["rax", "rsp", "rflags", Bytes(address, 8)]))
+
+    def seek(self) -> None:
+        self.session.seek(self.random.choice(sorted(self.story.moments)))
 
     # What makes another run
 
@@ -115,10 +182,10 @@ class Wanderer:
         if len(self.session.branches) >= _MOST_BRANCHES:
             self.drop()
             return
-        here, known, before = self.session.moment, self.seen, self.session.branch
+        here, known, before = self.session.moment, self.story, self.session.branch
         self.session.give(given)
         self.begun += self.session.branch is not before
-        self._seen[self.session.branch.number] = {at: digest for at, digest in known.items() if at < here}
+        self.stories[self.session.branch.number] = known.before(here)
 
     def undo(self) -> None:
         branch, own = self.session.branch, self.session.branch.own
@@ -126,11 +193,9 @@ class Wanderer:
             self.session.undo()
         except SessionError:
             return
-        at, kept = own[-1].moment, self._seen[branch.number]
-        if branch.number not in [each.number for each in self.session.branches]:
-            del self._seen[branch.number]
-        else:
-            self._seen[branch.number] = {moment: digest for moment, digest in kept.items() if moment < at}
+        known = self.stories.pop(branch.number)
+        if branch.number in [each.number for each in self.session.branches]:
+            self.stories[branch.number] = known.before(own[-1].moment)
 
     def drop(self) -> None:
         number = self.random.choice(self.session.branches).number
@@ -138,7 +203,28 @@ class Wanderer:
             self.session.delete_branch(number)
         except SessionError:
             return
-        del self._seen[number]
+        del self.stories[number]
 
     def switch(self) -> None:
         self.session.switch(self.random.choice(self.session.branches).number)
+
+    # Another day
+
+    def save_and_reopen(self) -> None:
+        """Go on with the session as it comes back from a file."""
+        if isinstance(self.session, LabSession):
+            with TemporaryDirectory() as folder:
+                self.session = LabSession.open(self.session.save(Path(folder, "wandered")))
+
+
+Command = Callable[[Wanderer], None]
+FORWARD: tuple[Command, ...] = (
+    *(Wanderer.step, Wanderer.micro_step, Wanderer.next, Wanderer.finish, Wanderer.event_forward),
+    *(Wanderer.some_steps, Wanderer.run_a_little, Wanderer.run_to_a_breakpoint),
+)
+BACK: tuple[Command, ...] = (
+    *(Wanderer.back, Wanderer.micro_back, Wanderer.back_over, Wanderer.run_back, Wanderer.event_back),
+)
+SEARCHES: tuple[Command, ...] = (Wanderer.seek, Wanderer.seek, Wanderer.seek, Wanderer.ask, Wanderer.caller)
+CHANGES: tuple[Command, ...] = (Wanderer.give, Wanderer.edit, Wanderer.undo, Wanderer.drop)
+COMMANDS = FORWARD + BACK + SEARCHES + CHANGES + (Wanderer.switch, Wanderer.switch, Wanderer.save_and_reopen)

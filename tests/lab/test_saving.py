@@ -74,23 +74,24 @@ def test_saving_a_session_leaves_it_as_it_is_and_a_second_time_gives_the_same_by
 def test_a_session_of_any_commands_comes_back_and_each_moment_of_it_is_the_same(
     name: str, seed: int, tmp_path: Path
 ) -> None:
-    session, chance = small(name), random.Random(seed)
-    person = Wanderer(session, seed)
+    person, chance = Wanderer(small(name), seed), random.Random(seed)
     for number in range(60):
         person.go()
         if chance.random() < 0.05:
-            session.note(f"note {number}")
+            person.session.note(f"note {number}")
+    session = person.session
+    assert isinstance(session, LabSession)
     path = session.save(tmp_path / "wandered")
     raw, found = path.read_bytes(), LabSession.open(path)
     same(session, found)
     assert found.save().read_bytes() == raw
     for branch in found.branches:
-        remembered = person._seen[branch.number]
+        remembered = person.stories[branch.number].moments
         known = sorted(moment for moment in remembered if moment <= branch.frontier)
         found.switch(branch.number)
         for moment in chance.sample(known, min(8, len(known))):
             found.seek(moment)
-            assert found.digest() == remembered[moment], (branch.number, moment)
+            assert found.digest() == remembered[moment][0], (branch.number, moment)
 
 
 def test_what_a_branch_was_given_after_another_had_parted_is_not_given_to_that_one(tmp_path: Path) -> None:

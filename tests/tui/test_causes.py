@@ -81,7 +81,8 @@ async def test_w_on_registers_asks_which_and_knows_if_there_is_but_one() -> None
         line = app.screen.query_one("#line")
         await press(pilot, "3", "home", "w")
         assert line.display
-        assert line.value == ""  # type: ignore[attr-defined]
+        assert line.value == "rax"  # type: ignore[attr-defined]
+        assert "rax or r8?" in text_of(app, "story")
         await press(pilot, *"ebx", "enter")
         assert places == ["rbx"]
         await press(pilot, "3", "home")

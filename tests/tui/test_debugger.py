@@ -250,3 +250,29 @@ async def test_a_guest_that_spins_with_interrupts_off_can_be_paused() -> None:
         await settled(pilot)
         assert session.phase is Phase.STOPPED
         assert "paused" in text_of(app, "head")
+
+
+async def test_what_is_painted_is_what_the_panel_shows_when_the_line_has_come_and_gone() -> None:
+    app = opened("double_fault")
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.pause()
+        await go(pilot, "#DF+20")
+        for keys in (("slash", "escape"), ("M", "M", "M"), ("colon",), ("escape",)):
+            await pilot.press(*keys)
+            await settled(pilot)
+            found = panel(app, "delivery")
+            first = found.content_region
+            painted = [strip.text for strip in app.screen._compositor.render_strips()]  # type: ignore[attr-defined]
+            shown = [line[first.x : first.right].rstrip() for line in painted[first.y : first.bottom]]
+            texts = [row.text.rstrip() for row in found.rows]
+            assert any(texts[top : top + len(shown)] == shown for top in range(len(texts) - len(shown) + 1))
+
+
+async def test_the_input_line_is_seen_from_a_panel_on_the_whole_screen() -> None:
+    app = opened("page_fault")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.press("5", "z", "slash")
+        await pilot.pause()
+        assert app.screen.query_one("#line").region.height == 3
+        assert screen_of(app).maximized is None

@@ -1,12 +1,13 @@
 """The screens as they look. A changed picture is either a mistake or is accepted with `pytest --snapshot-update`."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from textual.pilot import Pilot
 
 from idtviz.lab.session import LabSession
 from idtviz.tui.app import IdtvizApp
+from tests.tui.test_timeline import settled
 
 MOMENTS = {
     "page_fault": "#PF+15",
@@ -28,7 +29,33 @@ def app_at(name: str, moment: str) -> IdtvizApp:
     return IdtvizApp(session)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+BOTH_SIZES = pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+
+
+def app_with_branches() -> IdtvizApp:
+    """The page fault scenario, and the same with the gate of #PF taken away, at the end of that."""
+    session = LabSession.open("page_fault")
+    session.seek("end")
+    session.seek("#PF")
+    session.edit("idt[14].p", 0)
+    session.run()
+    return IdtvizApp(session)
+
+
+def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
+    """Press keys, each when what came of the one before has ended."""
+
+    async def press(pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await pilot.app.workers.wait_for_complete()
+            await pilot.pause()
+
+    return press
+
+
+@BOTH_SIZES
 @pytest.mark.parametrize("name", MOMENTS)
 def test_the_screen_at_the_moment_that_the_scenario_is_about(
     name: str, size: tuple[int, int], snap_compare: Compare
@@ -79,6 +106,34 @@ def test_the_return_from_a_handler_is_stepped_like_the_way_in(snap_compare: Comp
         await pilot.pause()
 
     assert snap_compare(app_at("page_fault", "#PF+25"), terminal_size=(160, 48), run_before=to_the_return)
+
+
+@BOTH_SIZES
+def test_two_branches_side_by_side(size: tuple[int, int], snap_compare: Compare) -> None:
+    assert snap_compare(app_with_branches(), terminal_size=size, run_before=pressing("equals_sign"))
+
+
+def test_the_list_of_branches(snap_compare: Compare) -> None:
+    keys = ("colon", *"branch", "enter")
+    assert snap_compare(app_with_branches(), terminal_size=(100, 30), run_before=pressing(*keys))
+
+
+@BOTH_SIZES
+def test_a_timeline_on_which_branches_part(size: tuple[int, int], snap_compare: Compare) -> None:
+    app = app_with_branches()
+    screen = pressing("colon", *"note", "space", *"here", "space", *"it", "space", *"ends", "enter", "o")
+    assert snap_compare(app, terminal_size=size, run_before=screen)
+
+
+@BOTH_SIZES
+def test_a_gate_on_the_edit_line(size: tuple[int, int], snap_compare: Compare) -> None:
+    keys = ("5", "home", "down", "e", *["down"] * 7, "enter")
+    assert snap_compare(app_at("page_fault", "#PF"), terminal_size=size, run_before=pressing(*keys))
+
+
+def test_the_fields_of_a_gate_to_edit(snap_compare: Compare) -> None:
+    keys = ("5", "home", "down", "e")
+    assert snap_compare(app_at("page_fault", "#PF"), terminal_size=(120, 40), run_before=pressing(*keys))
 
 
 def test_without_colour_the_signs_remain(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -359,7 +359,7 @@ async def test_a_scrub_that_fails_says_why_and_the_screen_lives_on() -> None:
 
 
 async def test_a_click_on_a_persons_mark_goes_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    mark = Mark(300, "◆", Role.TITLE, "your note")
+    mark = Mark(Moment(300), "◆", Role.TITLE, "your note")
     monkeypatch.setattr(Picture, "marks", property(lambda _: (mark,)))
     app = opened_at("page_fault", "0")
     async with app.run_test(size=WIDE) as pilot:
@@ -398,4 +398,6 @@ async def test_another_run_has_a_timeline_of_its_own() -> None:
         assert line.rows[0].text != first
         assert line.rows[-1].text.split()[-2:] == ["620", "▲"]
         await press(pilot, "o")
-        assert line.rows[0].text == first
+        there = line.rows[0].text.index("Y")
+        assert line.rows[0].text == f"{first[:there]}Y{first[there + 1 :]}"
+        assert "Y branches part" in str(line.border_subtitle)

@@ -112,8 +112,8 @@ def test_a_legend_without_room_ends_with_a_whole_word() -> None:
 
 def test_marks_of_a_person_stand_over_events_and_are_explained() -> None:
     session = at("page_fault", "end")
-    own = Mark(77, "◆", Role.TITLE, "your note")
-    panel = drawn(session, 140, marks=(own, Mark(5_000_000, "◇", Role.TITLE, "far away")))
+    own = Mark(Moment(77), "◆", Role.TITLE, "your note")
+    panel = drawn(session, 140, marks=(own, Mark(Moment(5_000_000), "◇", Role.TITLE, "far away")))
     assert "◆" in panel.rows[0].text
     assert roles(panel.rows[0])["◆"] is Role.TITLE
     assert "◆ your note" in panel.note
@@ -123,7 +123,7 @@ def test_marks_of_a_person_stand_over_events_and_are_explained() -> None:
 def test_nothing_hides_a_shutdown() -> None:
     session = at("double_fault_no_ist", "end")
     end = session.frontier.instruction
-    assert "✗" in drawn(session, 140, marks=(Mark(end, "◆", Role.TITLE),)).rows[0].text
+    assert "✗" in drawn(session, 140, marks=(Mark(Moment(end), "◆", Role.TITLE),)).rows[0].text
 
 
 def test_a_note_in_the_log_has_a_sign() -> None:

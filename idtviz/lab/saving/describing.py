@@ -117,7 +117,7 @@ def _encoded(session: LabSession, folder: Path, shown: str) -> bytes:
 def describe(session: LabSession, folder: Path) -> Document:
     """What is saved of a session into `folder`. Raises ValueError."""
     present = Present(branch=session.branch.number, at=str(session.moment), digest=session.digest())
-    digests = _digests(session)
+    digests = session.digests()
     return Document(
         idtviz=__version__,
         note=session.remark,
@@ -145,22 +145,6 @@ def _text_of(session: LabSession, number: int) -> str:
         return text_of(item, session.symbols)
     except BreakpointError as error:
         raise ValueError(f"breakpoint {number}: {error}") from error
-
-
-def _digests(session: LabSession) -> dict[int, str]:
-    """The digest at the frontier of each branch, by its number. The session is left where it is."""
-    branch, moment, stop, phase = session.branch, session.moment, session.stop, session.phase
-    found = {}
-    try:
-        for each in session.branches:
-            session.switch(each.number)
-            session.seek(each.frontier)
-            found[each.number] = session.digest()
-    finally:
-        session.switch(branch.number)
-        session.seek(moment)
-        session.stop, session.phase = stop, phase
-    return found
 
 
 def _branch(session: LabSession, branch: Branch, digest: str) -> SavedBranch:
