@@ -13,6 +13,7 @@ from idtviz.debugger.stack import stack_view
 from idtviz.debugger.stops import Interrupted, Reason, Stop
 from idtviz.debugger.travel import SEARCH_LIMIT, Traveller
 from idtviz.machine.decoding import code_bits
+from idtviz.machine.delivery.delivery import Delivery
 from idtviz.machine.events import Happened, Returned
 from idtviz.machine.registers import RCX
 from idtviz.machine.watch import Bytes
@@ -119,8 +120,10 @@ class CauseFinder(Traveller):
         return disassemble(raw, at.rip, code_bits(at))[0]
 
     def _handler_came(self) -> Moment | None:
-        """Where the event came whose handler is running; None if none is."""
-        live = self.machine.live
+        """Where the event came whose handler is running, or is being entered; None if none is."""
+        activity, live = self.machine.activity, self.machine.live
+        if isinstance(activity, Delivery):
+            return Moment(self.moment.instruction, self.moment.step - len(activity.steps))
         return self._recording.recognised[live[-1].delivery][0] if live else None
 
     # Events

@@ -33,7 +33,7 @@ class Checkpoint:
 
 def capture(machine: Machine, moment: Moment, before: Checkpoint | None) -> Checkpoint:
     """The machine as it is; a chunk of RAM that equals the one in `before` is that very object."""
-    return Checkpoint(moment, machine.snapshot(), _changed(machine.memory, before.chunks if before else ()))
+    return Checkpoint(moment, machine.snapshot(), image(machine.memory, before.chunks if before else ()))
 
 
 def put_back(machine: Machine, found: Checkpoint) -> None:
@@ -47,7 +47,8 @@ def put_back(machine: Machine, found: Checkpoint) -> None:
     machine.restore(found.state)
 
 
-def _changed(memory: Memory, before: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def image(memory: Memory, before: tuple[bytes, ...] = ()) -> tuple[bytes, ...]:
+    """All of RAM in chunks; one that equals that in `before` is that very object."""
     view, size = memory.view, memory.size
     chunks = []
     for index, start in enumerate(range(0, size, CHUNK)):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from itertools import islice
 
 from idtviz.debugger.branching import Branch, Brancher, BranchError, parted
-from idtviz.debugger.comparison import Comparison, Way, match
+from idtviz.debugger.checkpoints import image
+from idtviz.debugger.comparison import Comparison, Way, differences, match
 from idtviz.debugger.moment import Moment
 from idtviz.machine.registers import GENERAL_NAMES, Registers, Segment, Table
 
 _FAR = 20_000
 """Instructions up to which two branches are compared one by one; behind that by bisection."""
+_MOST_PLACES = 200
+"""Places in RAM that are told to differ."""
 
 
 class Comparer(Brancher):
@@ -29,14 +33,22 @@ class Comparer(Brancher):
             way = self._way(left, right, since)
             end = min(left.frontier, right.frontier)
             ours, theirs = (end, end) if way is None else (way.left, way.right)
-            registers = tuple(_differing(self._registers_at(left, ours), self._registers_at(right, theirs)))
+            before, chunks = self._state_at(left, ours, ())
+            after, others = self._state_at(right, theirs, chunks)
+            registers = tuple(_differing(before, after))
+            memory = tuple(islice(differences(chunks, others), _MOST_PLACES))
         finally:
             self._switch(branch, at)
-        return Comparison(left.number, right.number, since, common, pairs, cut, way, ours.instruction, registers)
+        return Comparison(
+            left.number, right.number, since, common, pairs, cut, way, ours.instruction, registers, memory
+        )
 
-    def _registers_at(self, branch: Branch, moment: Moment) -> Registers:
+    def _state_at(
+        self, branch: Branch, moment: Moment, known: tuple[bytes, ...]
+    ) -> tuple[Registers, tuple[bytes, ...]]:
+        """The registers, and RAM in chunks; those that equal the ones in `known` are the same objects."""
         self._switch(branch, moment, pausable=True)
-        return self.machine.cpu.registers()
+        return self.machine.cpu.registers(), image(self.machine.memory, known)
 
     def _address_at(self, branch: Branch, instruction: int) -> int:
         """Linear address of the instruction that is next when so many have completed."""

@@ -11,6 +11,8 @@ from idtviz.machine.events import Delivered, EndOfInterrupt, Halted, Happened, L
 
 _MOST = 2000
 """Events behind the first difference that are matched one against the other."""
+_CLOSE = 8
+"""Bytes that may be the same between two places that differ, for them to be shown as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,15 @@ class Way:
     right_address: int
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Bytes at a physical address that are not the same."""
+
+    address: int
+    left: bytes
+    right: bytes
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Branches `left` and `right`, by number, from the moment at which they part.
@@ -59,6 +70,8 @@ class Comparison:
     """The instruction count at which the ways part; else that of the end of the shorter one."""
     registers: tuple[tuple[str, str, str], ...]
     """The registers that differ there: name and both values."""
+    memory: tuple[Difference, ...]
+    """Where RAM differs there, lowest first; of very many places only the first."""
 
     @property
     def alone(self) -> tuple[int, ...]:
@@ -79,6 +92,28 @@ class Comparison:
 def _side(pair: Pair) -> bool:
     """Whether the left one has it."""
     return pair.left is not None
+
+
+def differences(left: Sequence[bytes], right: Sequence[bytes]) -> Iterator[Difference]:
+    """Where two images of RAM differ, both in chunks of the same sizes; places that lie close together are one."""
+    start = 0
+    for ours, theirs in zip(left, right, strict=True):
+        if ours is not theirs and ours != theirs:
+            yield from _within(start, ours, theirs)
+        start += len(ours)
+
+
+def _within(start: int, ours: bytes, theirs: bytes) -> Iterator[Difference]:
+    low = high = -1
+    for at, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+        if mine == other:
+            continue
+        if low >= 0 and at - high > _CLOSE:
+            yield Difference(start + low, ours[low : high + 1], theirs[low : high + 1])
+            low = -1
+        low, high = low if low >= 0 else at, at
+    if low >= 0:
+        yield Difference(start + low, ours[low : high + 1], theirs[low : high + 1])
 
 
 def match(left: Sequence[Happened], right: Sequence[Happened], since: int) -> tuple[tuple[Pair, ...], bool]:

@@ -135,9 +135,10 @@ class Session(Comparer):
         return self._command(self._over, Reason.STEP)
 
     def finish(self) -> Stop:
-        """On until the IRET that ends the innermost handler has returned."""
+        """On until the IRET that ends the innermost handler has returned; without one, that of the event that comes."""
         depth = len(self.machine.live)
-        if isinstance(self.machine.activity, Delivery):
+        comes = not depth and self._recording.event_at(self.moment) is not None
+        if comes or isinstance(self.machine.activity, Delivery):
             self._command(self._one_boundary, Reason.STEP)
             depth = len(self.machine.live)
         if not depth:

@@ -186,7 +186,7 @@ class MovingScreen(Prompt):
         self.move(self.session.micro_back)
 
     def action_back_over(self) -> None:
-        self.move(self.session.back_over)
+        self.move(self.session.back_over, long=True)
 
     def action_handler_back(self) -> None:
         self.move(self.session.handler_back, long=True)

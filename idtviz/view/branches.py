@@ -17,6 +17,8 @@ from idtviz.view.row import Panel, Role, Row, row
 
 _AROUND = 4  # events that both have, shown around those that one has not
 _NAME = 60  # columns
+_PLACES = 8  # of memory that differs
+_SHOWN = 8  # bytes of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,7 @@ class _Compared:
         yield row((f"The same run up to {instructions(parted)}", Role.LABEL), key=self._goal(parted, parted))
         yield from self._way()
         yield from self._registers()
-        if not (self._found.way or self._found.registers or self._found.alone):
-            yield _heading("What differs, if anything does, is in memory: o shows the other run at this moment")
+        yield from self._memory()
         yield Row()
         yield from self._events()
 
@@ -139,6 +140,18 @@ class _Compared:
         ours, theirs = (self._view.name(at) or f"{at:#x}" for at in (way.left_address, way.right_address))
         left, right = f"{way.left!s:>8}  {ours}", f"{way.right!s:>8}  {theirs}"
         yield self._both(left, right, Role.TEXT, "≠", (way.left, way.right))
+
+    def _memory(self) -> Iterator[Row]:
+        found = self._found.memory
+        if not found:
+            yield _heading("Memory holds the same there")
+            return
+        yield _heading("Memory that differs there, by physical address")
+        for each in found[:_PLACES]:
+            ours, theirs = (f"{each.address:>8x}  {_bytes(raw)}" for raw in (each.left, each.right))
+            yield self._both(ours, theirs, Role.VALUE, "≠")
+        if len(found) > _PLACES:
+            yield _heading(f"  … and {len(found) - _PLACES} more places")
 
     def _registers(self) -> Iterator[Row]:
         found = self._found.registers
@@ -206,3 +219,7 @@ class _Compared:
 
 def _heading(text: str) -> Row:
     return row((text, Role.LABEL))
+
+
+def _bytes(raw: bytes) -> str:
+    return raw.hex(" ") if len(raw) <= _SHOWN else f"{raw[:_SHOWN].hex(' ')} …"

@@ -314,3 +314,16 @@ def test_what_the_parent_was_given_later_at_the_same_moment_does_not_come_to_a_b
     session.switch(2)
     session.undo()
     assert (session.branch.number, session.digest()) == (2, once)
+
+
+def test_memory_that_differs_is_told_by_its_physical_address() -> None:
+    session = kernel("page_fault")
+    session.run()
+    session.seek(Moment(70))
+    session.give(Poke(0xB8000 + 3990, b"A\x07"))
+    session.give(Poke(0xB8000 + 3000, b"BC"))
+    session.run()
+    found = session.compare(1, 2)
+    expected = [(0xB8000 + 3000, b"BC"), (0xB8000 + 3990, b"A\x07")]
+    assert [(each.address, each.right) for each in found.memory] == expected
+    assert session.compare(2, 1).memory[0].left == b"BC"

@@ -224,3 +224,10 @@ def test_where_nothing_happens_any_more_the_end_is_told() -> None:
     end = session.moment
     session.event_forward()
     assert (session.moment, session.stop.reason) == (end, Reason.HALTED)
+
+
+def test_from_the_middle_of_a_delivery_back_to_its_event() -> None:
+    session = kernel("page_fault")
+    session.run("#PF+6")
+    session.handler_back()
+    assert (session.moment, session.machine.activity) == (session.recognised[0][0], None)

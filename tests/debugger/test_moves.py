@@ -229,3 +229,11 @@ def test_a_breakpoint_that_is_taken_away_in_ring_3_leaves_no_trace_in_what_comes
     plain.run()
     assert [event.name for _, event in session.recognised] == [event.name for _, event in plain.recognised]
     assert session.digest() == plain.digest()
+
+
+def test_finish_where_a_delivery_is_known_to_come_next_finishes_its_handler() -> None:
+    session = kernel("page_fault")
+    session.run("#PF")
+    session.finish()
+    assert isinstance(session.events[-1], Returned)
+    assert not session.machine.live
