@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from idtviz.cli.problems import refuse
 from idtviz.debugger.inputs import Recorded
-from idtviz.lab.opening import open_run, open_session
 from idtviz.lab.overrides import Overrides
 from idtviz.lab.problems import ScenarioError
 from idtviz.lab.session import LabSession
@@ -21,12 +20,12 @@ _PATIENCE = 0.3
 
 def opened(file: str, overrides: Overrides) -> LabSession:
     """The session on FILE. Ends the program with exit code 2 where it cannot be opened."""
-    return _opened(lambda told: open_session(file, overrides, told=told))
+    return _opened(lambda told: LabSession.open(file, overrides, told=told))
 
 
 def opened_run(file: str, overrides: Overrides) -> tuple[LabSession, tuple[Recorded, ...]]:
     """The same for a run: the session at its start, and what is given on the way."""
-    return _opened(lambda told: open_run(file, overrides, told=told))
+    return _opened(lambda told: LabSession.open_run(file, overrides, told=told))
 
 
 def _opened(open_it: Callable[[Callable[[int, int, int], None]], _T]) -> _T:

@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 import typer
 
 from idtviz.cli.problems import FAILED, REFUSED, complain, refuse
-from idtviz.lab.opening import open_run
 from idtviz.lab.problems import ScenarioError, printable
 from idtviz.lab.run import DEFAULT_LIMIT, End, run
+from idtviz.lab.session import LabSession
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -47,7 +47,7 @@ def command(
 
 def _test(file: str, limit: int) -> _Tested:
     try:
-        session, given = open_run(file)
+        session, given = LabSession.open_run(file)
     except ScenarioError as error:
         complain(error)
         return _Tested(file, None, error)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import PlaceKind
 from idtviz.lab.lessons import Lesson
+from idtviz.lab.prepared_session import PreparedSession
 from idtviz.lab.registers import register_value
-from idtviz.lab.session import LabSession
 
 _SAME = {"eip": "rip", "ip": "rip", "eflags": "rflags", "flags": "rflags", "esp": "rsp", "sp": "rsp"}
 """Words of a frame by their names outside 64-bit mode."""
 
 
-def accepts(lesson: Lesson, given: str, session: LabSession) -> bool:
+def accepts(lesson: Lesson, given: str, session: PreparedSession) -> bool:
     """Whether `given` answers the question, numbers compared as numbers (`0x402` is `1026`)."""
     wanted = lesson.answer if lesson.answer is not None else _value(lesson.value or "", session)
     if wanted is None:
@@ -23,7 +23,7 @@ def accepts(lesson: Lesson, given: str, session: LabSession) -> bool:
     return given.strip().casefold() == wanted.strip().casefold()
 
 
-def reached(lesson: Lesson, session: LabSession) -> Moment | None:
+def reached(lesson: Lesson, session: PreparedSession) -> Moment | None:
     """When the lesson's place was reached in this run; None while it has not been, up to the frontier."""
     place = lesson.place
     if place.kind is PlaceKind.END:
@@ -33,20 +33,20 @@ def reached(lesson: Lesson, session: LabSession) -> Moment | None:
     return None if start is None else Moment(start.instruction, start.step + place.steps)
 
 
-def passed_lessons(session: LabSession) -> list[tuple[Moment, Lesson]]:
+def passed_lessons(session: PreparedSession) -> list[tuple[Moment, Lesson]]:
     """The lessons whose places lie at or before the present moment, in the order in which they were reached."""
     now = session.moment
     found = [(at, lesson) for lesson in session.lessons if (at := reached(lesson, session)) is not None and at <= now]
     return sorted(found, key=lambda pair: pair[0])
 
 
-def narration(session: LabSession) -> Lesson | None:
+def narration(session: PreparedSession) -> Lesson | None:
     """What the scenario has to say at the present moment: the latest lesson whose place has been reached."""
     found = passed_lessons(session)
     return found[-1][1] if found else None
 
 
-def _value(name: str, session: LabSession) -> str | None:
+def _value(name: str, session: PreparedSession) -> str | None:
     what, _, field = name.partition(".")
     if what == "register":
         return hex(register_value(session.machine.cpu.registers(), field))

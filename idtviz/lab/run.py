@@ -11,7 +11,7 @@ from idtviz.debugger.inputs import Recorded
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.stops import Reason, Stop
 from idtviz.lab.expectations import Expectations, Outcome
-from idtviz.lab.session import LabSession
+from idtviz.lab.prepared_session import PreparedSession
 from idtviz.machine.decoding import code_bits
 from idtviz.machine.delivery.event import Source
 from idtviz.machine.events import Happened
@@ -54,7 +54,7 @@ class End:
 
 
 def run(
-    session: LabSession,
+    session: PreparedSession,
     *,
     limit: int = DEFAULT_LIMIT,
     on_event: Callable[[Happened], None] | None = None,
@@ -74,7 +74,7 @@ def run(
 class _Run:
     def __init__(
         self,
-        session: LabSession,
+        session: PreparedSession,
         limit: int,
         on_event: Callable[[Happened], None] | None,
         on_instruction: Callable[[Begun], None] | None,

@@ -1,82 +1,44 @@
-"""A session on a scenario: the debugger's session, with what the scenario brings along."""
+"""A session on a file: opened by its path, saved into a file of its own."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Self
 
 from idtviz.debugger.inputs import Recorded
-from idtviz.debugger.moment import Moment
-from idtviz.debugger.places import Place
-from idtviz.debugger.session import Session
-from idtviz.lab.lessons import Lesson
-from idtviz.lab.machine_files import Origin
-from idtviz.lab.preparation import Prepared
-from idtviz.lab.source_files import SourceFiles
+from idtviz.lab import opening
+from idtviz.lab.overrides import NONE, Overrides
+from idtviz.lab.prepared_session import PreparedSession
+from idtviz.lab.saving import SavedSessionError, Told, save
 
 
-class LabSession(Session):
-    """A session that was opened from a file: it knows its scenario, sources and lessons."""
-
-    def __init__(self, prepared: Prepared, *, narrated: bool = True) -> None:
-        """`narrated`: keep track of when the lessons' places are passed; a run without a reader goes faster without."""
-        self._prepared, self._narrated = prepared, narrated
-        self.scenario = prepared.scenario
-        self.path: Path = prepared.path
-        self.boot: str = prepared.boot
-        """What the image is: `elf64`, `flat`, `multiboot`..."""
-        self.origin: Origin = prepared.origin
-        self.saved_as: Path | None = None
-        """The file that it was opened from, or saved to last."""
-        self.remark = ""
-        """What is written down about the session as a whole; it is saved with it."""
-        self.lessons: tuple[Lesson, ...] = prepared.lessons if narrated else ()
-        self._sources = prepared.sources
-        self._source_files = SourceFiles(prepared.folders)
-        stations = tuple(lesson.place for lesson in self.lessons)
-        super().__init__(replace(prepared.setup, stations=stations))
+class LabSession(PreparedSession):
+    """What `idtviz.Session` is."""
 
     @classmethod
-    def open(cls, path: str | Path, *, narrated: bool = True) -> Self:
+    def open(
+        cls, path: str | Path, overrides: Overrides = NONE, *, narrated: bool = True, told: Told | None = None
+    ) -> Self:
         """Open a scenario (`.toml`), anything that a PC can boot, a scenario that comes with idtviz, by its name, or
-        a session that was saved (`.idtviz`), which is replayed.
+        a session that was saved (`.idtviz`), which is replayed; `told` hears how far that has come.
 
         Raises ScenarioError, which lists everything that is wrong with the file.
         """
-        from idtviz.lab.opening import open_as  # noqa: PLC0415 -- that opens sessions of this class
+        return opening.open_as(cls, path, overrides, narrated=narrated, told=told)
 
-        return open_as(cls, path, narrated=narrated)
-
-    @property
-    def given(self) -> tuple[Recorded, ...]:
-        """All that was given on the way to the frontier of the present branch, but not by the scenario."""
-        return tuple(given for given in self.inputs if given.script is None)
-
-    def anew(self) -> Self:
-        """A session on the same machine, at its start, with nothing given yet."""
-        return type(self)(self._prepared, narrated=self._narrated)
+    @classmethod
+    def open_run(
+        cls, path: str | Path, overrides: Overrides = NONE, *, told: Told | None = None
+    ) -> tuple[Self, tuple[Recorded, ...]]:
+        """The session on a file, at its start, and what is to be given on its way; see `run`. Raises ScenarioError."""
+        session = cls.open(path, overrides, narrated=False, told=told)
+        return (session, ()) if session.saved_as is None else (session.anew(), session.given)
 
     def save(self, path: str | Path | None = None) -> Path:
         """Put the session into a file, whole or not at all: by default into the one that it came from. Returns which.
 
         Raises SavedSessionError, a ScenarioError, where that cannot be.
         """
-        from idtviz.lab.saving import SavedSessionError, save  # noqa: PLC0415 -- that saves sessions of this class
-
         if path is None and self.saved_as is None:
             raise SavedSessionError(self.path.name, "has not been saved yet: under what name?")
         return save(self, path or self.saved_as or "")
-
-    def source(self, path: str) -> tuple[str, ...] | None:
-        """The lines of a source file, by its path in the debugging information or by its plain name.
-
-        A scenario has the files that it names, by plain name; a bare image those below its folder. No other file is
-        read but those in folders that the user has named.
-        """
-        listed = self._sources.get(PurePosixPath(path).name)
-        return self._source_files.lines(path) if listed is None else listed
-
-    def passed(self, place: Place) -> Moment | None:
-        """When a lesson's event came, or its instruction was next, for the `occurrence`-th time, up to the frontier."""
-        return self._recording.passed(place)

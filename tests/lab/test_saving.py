@@ -410,11 +410,9 @@ def test_a_run_of_a_saved_branch_has_the_events_of_the_session(tmp_path: Path) -
 
 
 def test_progress_is_told_for_every_branch(tmp_path: Path) -> None:
-    from idtviz.lab.opening import open_session  # noqa: PLC0415 -- with the test that needs it
-
     told: list[tuple[int, int, int]] = []
     path = with_a_history().save(tmp_path / "x")
-    session = open_session(path, told=lambda *each: told.append(each))
+    session = LabSession.open(path, told=lambda *each: told.append(each))
     assert {number for number, _, _ in told} == {1, 2, 3}
     assert all(0 <= done <= of for _, done, of in told)
     assert max(done for number, done, _ in told if number == 1) == session.branches[0].frontier.instruction

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from idtviz.lab.saving.describing import save
 from idtviz.lab.saving.problem import SavedSessionError
-from idtviz.lab.saving.replay import restore
+from idtviz.lab.saving.replay import Told, restore
 
-__all__ = ["SavedSessionError", "restore", "save"]
+__all__ = ["SavedSessionError", "Told", "restore", "save"]

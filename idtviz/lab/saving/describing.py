@@ -13,6 +13,7 @@ from idtviz.debugger.branching import Branch
 from idtviz.debugger.breakpoint_text import BreakpointError, text_of
 from idtviz.debugger.session import Phase, SessionError
 from idtviz.lab.machine_files import MachineFile
+from idtviz.lab.prepared_session import PreparedSession
 from idtviz.lab.problems import printable
 from idtviz.lab.saving import atomic
 from idtviz.lab.saving.document import (
@@ -32,10 +33,9 @@ from idtviz.lab.saving.document import (
 from idtviz.lab.saving.given import entry_of
 from idtviz.lab.saving.problem import SavedSessionError
 from idtviz.lab.saving.text import LARGEST, SUFFIX, decode, edition, encode, first_of, is_marked
-from idtviz.lab.session import LabSession
 
 
-def save(session: LabSession, path: str | Path) -> Path:
+def save(session: PreparedSession, path: str | Path) -> Path:
     """Put the session into a file, whole or not at all; returns which.
 
     A name without a suffix gets `.idtviz`. A link is followed. Raises SavedSessionError where that cannot be, and
@@ -100,7 +100,7 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
-def _encoded(session: LabSession, folder: Path, shown: str) -> bytes:
+def _encoded(session: PreparedSession, folder: Path, shown: str) -> bytes:
     """The bytes of the file, which can be read again. Raises SavedSessionError."""
     try:
         raw = encode(describe(session, folder))
@@ -114,7 +114,7 @@ def _encoded(session: LabSession, folder: Path, shown: str) -> bytes:
     return raw
 
 
-def describe(session: LabSession, folder: Path) -> Document:
+def describe(session: PreparedSession, folder: Path) -> Document:
     """What is saved of a session into `folder`. Raises ValueError."""
     present = Present(branch=session.branch.number, at=str(session.moment), digest=session.digest())
     digests = session.digests()
@@ -139,7 +139,7 @@ def describe(session: LabSession, folder: Path) -> Document:
     )
 
 
-def _text_of(session: LabSession, number: int) -> str:
+def _text_of(session: PreparedSession, number: int) -> str:
     item = next(entry.breakpoint for entry in session.breakpoints.listed if entry.number == number)
     try:
         return text_of(item, session.symbols)
@@ -147,7 +147,7 @@ def _text_of(session: LabSession, number: int) -> str:
         raise ValueError(f"breakpoint {number}: {error}") from error
 
 
-def _branch(session: LabSession, branch: Branch, digest: str) -> SavedBranch:
+def _branch(session: PreparedSession, branch: Branch, digest: str) -> SavedBranch:
     parent = _parent(session, branch)
     shared = branch.recording.inputs[parent.inherited : branch.inherited] if parent is not None else []
     return SavedBranch(
@@ -162,7 +162,7 @@ def _branch(session: LabSession, branch: Branch, digest: str) -> SavedBranch:
     )
 
 
-def _parent(session: LabSession, branch: Branch) -> Branch | None:
+def _parent(session: PreparedSession, branch: Branch) -> Branch | None:
     """The run that a branch parted from; where that has been deleted, the one that both parted from."""
     parent = branch.parent
     while parent is not None and not any(parent is other for other in session.branches):
@@ -170,7 +170,7 @@ def _parent(session: LabSession, branch: Branch) -> Branch | None:
     return parent
 
 
-def _opened(session: LabSession, folder: Path) -> Opened:
+def _opened(session: PreparedSession, folder: Path) -> Opened:
     origin = session.origin
     return Opened(
         given=saved_name(origin.given),

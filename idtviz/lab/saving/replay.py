@@ -15,18 +15,18 @@ from idtviz.debugger.recording import Note
 from idtviz.debugger.session import SessionError
 from idtviz.debugger.stops import Reason
 from idtviz.lab.preparation import prepare
+from idtviz.lab.prepared_session import PreparedSession
 from idtviz.lab.problems import printable
 from idtviz.lab.saving.document import Document, SavedBranch, moment_of, name_of, overrides_of
 from idtviz.lab.saving.finding import SavedFiles, folders_of
 from idtviz.lab.saving.given import input_of
 from idtviz.lab.saving.problem import SavedSessionError
 from idtviz.lab.saving.text import load
-from idtviz.lab.session import LabSession
 
 Told = Callable[[int, int, int], None]
 """Told how far a replay has come: the branch, the instructions done, and how many it has."""
 
-_S = TypeVar("_S", bound=LabSession)
+_S = TypeVar("_S", bound=PreparedSession)
 _SLICE = 500_000  # instructions between two reports
 
 
@@ -51,7 +51,7 @@ def restore(path: str | Path, make: type[_S], *, narrated: bool = True, told: To
 
 
 class _Replay:
-    def __init__(self, session: LabSession, document: Document, name: str, told: Told) -> None:
+    def __init__(self, session: PreparedSession, document: Document, name: str, told: Told) -> None:
         self._session = session
         self._document = document
         self._name = name
