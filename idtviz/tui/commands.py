@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from idtviz.debugger.inputs import Input, Irq, Keys, Nmi
+from idtviz.debugger.inputs import Input, Irq, Keys, Nmi, Serial
 from idtviz.debugger.places import PlaceError, parse
 from idtviz.debugger.session import Session
 from idtviz.machine.chips import scancodes
@@ -15,7 +15,7 @@ from idtviz.tui.problem import CommandError
 
 WORDS = (
     *("step", "check", "over", "finish", "run", "until", "back", "goto"),
-    *("break", "breakpoints", "delete", "on", "off", "keys", "irq", "nmi", "quit"),
+    *("break", "breakpoints", "delete", "on", "off", "keys", "serial", "irq", "nmi", "quit"),
     *cause_commands.WORDS,
     *branch_commands.WORDS,
     *edit_commands.WORDS,
@@ -92,6 +92,8 @@ def _input(word: str, rest: str) -> Input:
         if not rest.isdigit() or int(rest) > 15 or int(rest) == 2:
             raise CommandError("irq takes a line: 0 to 15, but not 2, the cascade")
         return Irq(int(rest))
+    if word == "serial" and rest:
+        return Serial(rest.replace("\\n", "\n").encode())
     raise CommandError(f"no command {word!r}; there are {', '.join(WORDS)}")
 
 

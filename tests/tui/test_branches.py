@@ -9,6 +9,7 @@ from idtviz.debugger.moment import Moment
 from idtviz.tui.app import IdtvizApp
 from idtviz.tui.debugger import DebuggerScreen
 from idtviz.tui.dialogs import GoalSheet
+from tests.tui.test_breakpoints import said, session_at
 from tests.tui.test_debugger import WIDE, panel, screen_of, text_of
 from tests.tui.test_editing import command
 from tests.tui.test_snapshots import app_with_branches
@@ -141,3 +142,9 @@ async def test_a_click_on_where_branches_part_goes_there() -> None:
         await pilot.click("#timeline", offset=(x, 1))
         await settled(pilot)
         assert screen_of(app).session.moment == Moment(77, 3)
+
+
+def test_bytes_can_be_sent_to_the_serial_port() -> None:
+    session = session_at("#PF")
+    assert said(session, "serial hello\\n").startswith("given: serial b'hello\\n'")
+    assert session.view.com1.received + session.view.com1.wire == b"hello\n"
