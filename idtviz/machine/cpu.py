@@ -123,7 +123,9 @@ class Cpu(Runner):
     def _run_up_to(self, stop: int, count: int) -> int:
         """Run to the instruction at `stop`, which ends the translated block."""
         self._uc.ctl_set_exits([stop])
+        self._exit = self._linear(stop)
         completed = self._run(count)
+        self._exit = None
         self._uc.ctl_set_exits([])
         self.forget_code(self._linear(stop), 1)
         if self._trap is not None and self._trap.kind is TrapKind.HALT and self._state.eip == stop:

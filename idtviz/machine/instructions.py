@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from idtviz.machine import decoding
 from idtviz.machine.memory import PAGE, LinearMemory
 from idtviz.machine.registers import Registers
+from idtviz.machine.unsupported import UnsupportedError
 
 MAXIMUM_LENGTH = 15
 """Bytes of the longest instruction (SDM 2A 2.3.11)."""
@@ -56,7 +57,7 @@ def decode(raw: bytes, at: Registers) -> Decoded:
     """Decode the instruction that `fetch` found; it must be one of this module's."""
     start, wide, rex = prefixes(raw, at)
     opcode = raw[start]
-    length = _LENGTHS[opcode] if opcode != _TWO_BYTES else 3 if raw[start + 1] == 0x01 else 2
+    length = _length(opcode) if opcode != _TWO_BYTES else 3 if raw[start + 1] == 0x01 else 2
     vector = raw[start + 1] if opcode == 0xCD else _VECTORS.get(opcode)
     size = 8 if rex & 8 else 4 if wide else 2
     return Decoded(start + length, vector, size)
@@ -69,7 +70,7 @@ def length_at_once(raw: bytes) -> int:
     """
     start = _behind_prefixes(raw)
     if raw[start] != _TWO_BYTES:
-        return start + _LENGTHS[raw[start]]
+        return start + _length(raw[start])
     return start + (3 if is_rdtscp(raw) else 2)
 
 
@@ -77,6 +78,17 @@ def is_rdtscp(raw: bytes) -> bool:
     """Whether the RDTSC, RDTSCP or CPUID at the start of `raw` is RDTSCP (0F 01 F9)."""
     start = _behind_prefixes(raw)
     return raw[start : start + 2] == b"\x0f\x01"
+
+
+def _length(opcode: int) -> int:
+    """Of an instruction of one opcode byte, without its prefixes."""
+    found = _LENGTHS.get(opcode)
+    if found is None:
+        raise UnsupportedError(
+            f"the emulator runs other code here than memory holds ({opcode:#04x}): with A20 closed it does not mask "
+            "address bit 20 within large pages"
+        )
+    return found
 
 
 def _behind_prefixes(raw: bytes) -> int:

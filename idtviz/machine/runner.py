@@ -63,6 +63,8 @@ class Runner(RegisterFile):
         self._translations = 0
         self._translated: set[int] = set()
         """How often blocks have been translated since all were dropped; and where."""
+        self._exit: int | None = None
+        """Linear address at which the engine is to end a block, and the run."""
         self._anew = False
         """Whether all are to be dropped in front of the next run."""
         self._trap: Trap | None = None
@@ -246,11 +248,12 @@ class Runner(RegisterFile):
         """Whether a block of one instruction is there because that instruction writes into the block it stood in.
 
         The engine then drops the block in front of the store and begins the instruction anew. Else a block ends so soon
-        at the end of a page, in a shadow, at a branch: nothing of that may be so.
+        at the end of a page, at an exit address, in a shadow, with TF set, at a branch: nothing of that may be so.
         """
         state = self._state
         ends_page = block.pc % PAGE + block.size >= PAGE
-        if ends_page or state.hflags & (SHADOW | flags.TF):
+        ends_run = block.pc + block.size == self._exit
+        if ends_page or ends_run or state.hflags & SHADOW or state.eflags & flags.TF:
             return False
         registers = self.registers()
         raw = LinearMemory(self._memory, registers).peek(block.pc, block.size)

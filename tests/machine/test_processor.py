@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from idtviz.machine import instructions
 from idtviz.machine.delivery.event import Event, Source
 from idtviz.machine.events import Noted
 from idtviz.machine.pc import UnsupportedError
@@ -285,3 +286,10 @@ def test_a_guest_that_reads_every_port_is_told_of_some_and_not_of_all(way: str) 
         "nothing answers at I/O port 0x20c7",
         "that was note 200 of this kind; what else there is like it goes without",
     ]
+
+
+def test_code_that_is_not_what_the_engine_ran_is_said_in_words() -> None:
+    world = LongModeWorld(code=b"\x90")
+    machine = bare(world).machine
+    with pytest.raises(UnsupportedError, match="A20"):
+        instructions.decode(bytes(15), machine.cpu.registers())
