@@ -77,7 +77,8 @@ class Arriver:
     def _one(self) -> None:
         """One micro-step, and what belongs to arriving behind it; nothing where nothing can move any more."""
         self._ahead = False
-        if self.machine.stuck:
+        processor = self._processor
+        if (processor.halted or processor.shut_down or processor.off) and self.machine.stuck:
             return
         self.machine.micro_step()
         self._arrive()
