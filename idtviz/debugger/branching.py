@@ -98,14 +98,11 @@ class Brancher(CauseFinder):
         """
         later = self._branch.own[own:]
         self._part(number)
-        recording, at = self._recording, self.moment
-        kept = [given for given in recording.inputs if not any(given is other for other in later)]
-        if len(kept) < len(recording.inputs):
-            recording.inputs, self._branch.inherited = kept, len(kept)
-            self._rewind(at)
-            self._replay_to(at)
-            recording.truncate(at, self.machine.events)
-            self._watched = recording.awaited
+        inherited = self._recording.inputs
+        kept = [given for given in inherited if not any(given is other for other in later)]
+        if len(kept) < len(inherited):
+            self._branch.inherited = len(kept)
+            self._go_with(kept, self.moment)
         for given in inputs:
             self._apply(given)
 
@@ -158,7 +155,7 @@ class Brancher(CauseFinder):
         last = branch.own[-1]
         self._refuse_if_others_part(branch, last.moment)
         if branch.parent is None or last.moment > branch.fork:
-            self._take_back(last)
+            self._go_with([given for given in self._recording.inputs if given is not last], last.moment)
         else:
             others = [given.input for given in branch.own[:-1]]
             known = {id(given) for given in branch.recording.inputs[: branch.inherited]}
@@ -169,10 +166,10 @@ class Brancher(CauseFinder):
                 self._begin(branch.number, shared, others)
         return last.input
 
-    def _take_back(self, last: Recorded) -> None:
-        """The run without `last`, at the moment of that input."""
-        at, recording = last.moment, self._recording
-        recording.inputs = [given for given in recording.inputs if given is not last]
+    def _go_with(self, inputs: list[Recorded], at: Moment) -> None:
+        """Be at `at` with these inputs alone; what lay behind it is forgotten."""
+        recording = self._recording
+        recording.inputs = inputs
         self._history.forget_from(at)
         self._rewind(at)
         self._replay_to(at)

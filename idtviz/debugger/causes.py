@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 
+from idtviz.debugger import stop_texts
 from idtviz.debugger.breakpoints import RegisterBreakpoint, WriteBreakpoint
 from idtviz.debugger.code import call_return_address, readable
 from idtviz.debugger.disassembly import LONGEST, Instruction, disassemble
@@ -29,7 +30,7 @@ class CauseFinder(Traveller):
     def _to_writer(self, place: Bytes | str) -> None:
         """Be in front of the instruction or step that wrote the bytes, or the register, last; always interrupts."""
         now = self.moment
-        name = place if isinstance(place, str) else self._named(place)
+        name = place if isinstance(place, str) else stop_texts.place(place.address, self.symbols)
         item = RegisterBreakpoint(place) if isinstance(place, str) else WriteBreakpoint(place, name)
         edit = self._last_edit(place, now)
         floor = START if edit is None else edit.moment
@@ -42,9 +43,6 @@ class CauseFinder(Traveller):
             goal, text = now, f"nothing has written {name} since the start"
         self._replay_to(goal, pausable=True)
         raise Interrupted(Stop(Reason.FOUND, text))
-
-    def _named(self, place: Bytes) -> str:
-        return self.symbols.name(place.address) or f"{place.address:#x}"
 
     def _in_front_of(self, moment: Moment) -> Moment:
         """The moment before what has just been done at `moment`."""

@@ -308,14 +308,18 @@ class Session(Comparer):
             raise SessionError(_AT_THE_START)
         return self._command(lambda: self._replay_to(moment, pausable=True), Reason.MOMENT)
 
-    def _change(self, change: Callable[[], _T]) -> _T:
-        """Carry out what makes the present another one."""
+    def _set_out(self) -> None:
+        """A command begins."""
         if self.phase is Phase.RUNNING:
             raise SessionError("the machine is running: pause it first")
         self.phase = Phase.RUNNING
         self._view = None
         self._history.resume()
         self._pause.clear()
+
+    def _change(self, change: Callable[[], _T]) -> _T:
+        """Carry out what makes the present another one."""
+        self._set_out()
         try:
             return _said(change)
         finally:
@@ -324,12 +328,7 @@ class Session(Comparer):
             self._note_end()
 
     def _command(self, move: Callable[[], None], reason: Reason) -> Stop:
-        if self.phase is Phase.RUNNING:
-            raise SessionError("the machine is running: pause it first")
-        self.phase = Phase.RUNNING
-        self._view = None
-        self._history.resume()
-        self._pause.clear()
+        self._set_out()
         machine, branch, moment = self.machine, self._branch, self.moment
         try:
             move()
