@@ -144,6 +144,8 @@ class Arriver:
         if self._watched and activity is None and machine.cpu.linear_rip in self._watched:
             recording.pass_address(at, machine.cpu.linear_rip)
             self._watched = recording.awaited
+        if recording.observations.looking and activity is None and not machine.halted:
+            recording.observations.pass_boundary(machine)
         if recording.script:
             for index, scripted in recording.due(at, stuck=machine.stuck):
                 recording.inputs.append(Recorded(at, scripted.input, index))
@@ -156,6 +158,7 @@ class Arriver:
     def _record(self, event: Happened) -> None:
         if self.machine.events == len(self._recording.events):
             self._recording.happened(event)
+            self._recording.observations.happened(event, self.machine)
             self.on_event(event)
 
 

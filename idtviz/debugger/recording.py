@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from idtviz.debugger.inputs import Input, Recorded, ScriptedInput
 from idtviz.debugger.moment import START, Moment
+from idtviz.debugger.observing import Observations
 from idtviz.debugger.places import Place, PlaceKind
 from idtviz.machine.delivery.event import Event
 from idtviz.machine.events import Delivered, Happened
@@ -40,6 +41,7 @@ class Recording:
         """Each change of ring: where it was first seen, and the new CPL."""
         self.notes: list[Note] = []
         """What the person wrote down, in order of their moments."""
+        self.observations = Observations()
         self._hits: dict[Place, list[Moment]] = {place: [] for place in (*(item.place for item in script), *stations)}
         """When each place was passed, up to the occurrence that it names."""
         self._boundaries: dict[int, list[int]] = {}
@@ -191,6 +193,7 @@ class Recording:
         """Forget what lies behind `at`, before which `events` events happened; nothing of it is shared any more."""
         self.frontier = at
         self.events = self.events[:events]
+        self.observations = self.observations.fork(at, events)
         self.deliveries = [event for event in self.events if isinstance(event, Delivered)]
         self.inputs = [recorded for recorded in self.inputs if recorded.moment <= at]
         self.notes = [note for note in self.notes if note.moment <= at]

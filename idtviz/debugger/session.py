@@ -19,6 +19,7 @@ from idtviz.debugger.comparison import Comparison
 from idtviz.debugger.editing import EditError, edit_input
 from idtviz.debugger.inputs import Input, Recorded
 from idtviz.debugger.moment import START, Moment
+from idtviz.debugger.observing import Observations
 from idtviz.debugger.places import parse
 from idtviz.debugger.procedures import ProcedureView, suppose
 from idtviz.debugger.recording import Note
@@ -91,6 +92,11 @@ class Session(Comparer):
     def recognised(self) -> Sequence[tuple[Moment, Event]]:
         """Each event up to the frontier, with the moment at which its delivery begins."""
         return self._recording.recognised
+
+    @property
+    def observations(self) -> Observations:
+        """What was noted of the present branch, up to its frontier, for those who judge it."""
+        return self._recording.observations
 
     @property
     def view(self) -> View:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Self
 
+from idtviz.checks.examination import Examination
+from idtviz.checks.finding import Finding
 from idtviz.debugger.inputs import Recorded
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import Place
@@ -36,6 +39,15 @@ class PreparedSession(Session):
         self._source_files = SourceFiles(prepared.folders)
         stations = tuple(lesson.place for lesson in self.lessons)
         super().__init__(replace(prepared.setup, stations=stations))
+        self._examination = Examination(self.observations, self.symbols)
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What the rules have found up to the frontier of the present branch, in the order in which it showed."""
+        if self._examination.observations is not self.observations:
+            self._examination = Examination(self.observations, self.symbols)
+        self._examination.go_on()
+        return self._examination.findings
 
     @property
     def given(self) -> tuple[Recorded, ...]:

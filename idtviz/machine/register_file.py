@@ -11,7 +11,7 @@ from unicorn import UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH, x86_const
 from idtviz.machine import layout
 from idtviz.machine.delivery.system_call import SystemCallMsrs
 from idtviz.machine.engine import Engine
-from idtviz.machine.registers import PagingRegisters, Registers, Segment, Table
+from idtviz.machine.registers import PagingRegisters, Registers, Segment, Table, VectorRegisters
 from idtviz.x86 import control, flags
 from idtviz.x86.addresses import MASK64
 
@@ -291,6 +291,15 @@ class RegisterFile:
             if not flat or registers.ds.base or registers.es.base or registers.ss.base:
                 hflags |= _ADDSEG
         self._state.hflags = hflags
+
+    def vector_registers(self) -> VectorRegisters:
+        """x87 and SSE registers, as a value."""
+        read = self._uc.reg_read
+        return VectorRegisters(
+            tuple(int(read(x86_const.UC_X86_REG_XMM0 + index)) for index in range(16)),
+            tuple(read(x86_const.UC_X86_REG_FP0 + index) for index in range(8)),
+            tuple(int(read(number)) for number in _DIGESTED_WORDS),
+        )
 
     def digest_into(self, update: Callable[[bytes], object]) -> None:
         """Feed every architectural register, in a fixed order, to a hash's `update`."""

@@ -53,6 +53,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorRegisters:
+    """XMM0 to XMM15, the eight x87 registers, and FPSW, FPCW, FPTAG, MXCSR (SDM 1 8.1, 10.2)."""
+
+    xmm: tuple[int, ...]
+    x87: tuple[tuple[int, int], ...]
+    control: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PagingRegisters:
     """The registers that decide how a linear address is translated (SDM 3A 4.1.1)."""
 
