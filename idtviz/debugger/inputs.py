@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import Place
 from idtviz.machine.chips import scancodes
+from idtviz.machine.delivery.event import Fault
 from idtviz.machine.edits import chips, memory, registers
 from idtviz.machine.edits.refusal import RefusedError
 from idtviz.machine.pc import Machine
@@ -51,6 +52,21 @@ class Nmi:
 
     def __str__(self) -> str:
         return "NMI"
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An exception of the instruction that is next, with the error code where its vector pushes one."""
+
+    vector: int
+    error_code: int = 0
+    cr2: int = 0
+
+    def apply(self, machine: Machine) -> None:
+        machine.raise_exception(Fault(self.vector, self.error_code, self.cr2 if self.vector == _PAGE_FAULT else None))
+
+    def __str__(self) -> str:
+        return Fault(self.vector, self.error_code).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +154,9 @@ class SetChip:
 
 
 Edit = Poke | PokePhysical | SetRegister | SetChip
-Input = Keys | Irq | Nmi | Serial | Edit
+Input = Keys | Irq | Nmi | Raised | Serial | Edit
+
+_PAGE_FAULT = 14
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from idtviz.machine.chips.keyboard import KeyboardState
 from idtviz.machine.chips.lapic_state import LapicState
 from idtviz.machine.chips.pic import PicPairState
 from idtviz.machine.decoding import Decoded, code_bits, decode
+from idtviz.machine.delivery.rules import IDT_LIMIT
 from idtviz.machine.events import Delivered, Halted, Happened, Returned, ShutDown
 from idtviz.machine.handlers import Live
 from idtviz.machine.memory import LinearMemory
@@ -55,6 +56,7 @@ class Situation:
     """The machine behind an event.
 
     `code` is what stands at the instruction that a delivery interrupted; behind any other event, at the next one.
+    `missed`: where a delivery failed at the limit of the IDT, the bytes that stand where the vector's gate would be.
     """
 
     registers: Registers
@@ -66,6 +68,7 @@ class Situation:
     keyboard: KeyboardState
     live: tuple[Live, ...]
     code: bytes
+    missed: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,7 @@ class Observations:
             board.keyboard.state,
             machine.live,
             memory.peek(at, instructions.MAXIMUM_LENGTH) or b"",
+            _missed(event, tables, memory) if isinstance(event, Delivered) else b"",
         )
 
     def fork(self, at: Moment, events: int) -> Observations:
@@ -201,6 +205,13 @@ class Observations:
 def _top_of_stack(memory: LinearMemory, at: Registers) -> bytes:
     base = 0 if at.mode == "long" else at.ss.base
     return memory.peek(base + (at.rsp & offset_mask(at.ss) if at.mode != "long" else at.rsp), _FRAME) or b""
+
+
+def _missed(delivered: Delivered, tables: Tables, memory: LinearMemory) -> bytes:
+    if delivered.fault is None or not delivered.steps or delivered.steps[-1].rule is not IDT_LIMIT:
+        return b""
+    idt = tables.idt
+    return memory.peek(idt.address(delivered.event.vector), idt.entry_size) or b""
 
 
 def interrupted_at(delivered: Delivered, tables: Tables) -> int:

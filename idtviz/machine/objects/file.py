@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from idtviz.machine.objects import header, limits
 from idtviz.machine.objects.header import Header
-from idtviz.machine.objects.problem import ObjectError
+from idtviz.machine.objects.problem import ObjectError, short
 
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_COMPRESSED = 0x1, 0x2, 0x4, 0x800
 SHN_UNDEF, SHN_LORESERVE, SHN_ABS, SHN_COMMON = 0, 0xFF00, 0xFFF1, 0xFFF2
@@ -96,6 +96,8 @@ class ObjectFile:
         self.header: Header = header.read(raw)
         self.bits = self.header.bits
         self._named = 0
+        self._known: dict[int, str] = {}
+        self._names = b""
         self.sections = self._sections()
         self._symbols = self._symbol_section()
         self.symbols = self._entries()
@@ -107,7 +109,7 @@ class ObjectFile:
         end = section.offset + section.size
         if end > len(self.raw):
             raise ObjectError(
-                f"the ELF file is cut short: {section.name or f'section {section.number}'} ends at {end:#x}, "
+                f"the ELF file is cut short: {short(section.name) or f'section {section.number}'} ends at {end:#x}, "
                 f"the file at {len(self.raw):#x}"
             )
         return self.raw[section.offset : end]
@@ -116,21 +118,25 @@ class ObjectFile:
         """The name of a symbol; of one that stands for a section, that section's."""
         if entry.kind == STT_SECTION and entry.section < len(self.sections):
             return self.sections[entry.section].name
-        return self._text(self._names, entry.name, "symbol") if entry.name else ""
+        if entry.name not in self._known:
+            self._known[entry.name] = self._text(self._names, entry.name, "symbol") if entry.name else ""
+        return self._known[entry.name]
 
     def relocations(self, section: Section, most: int) -> Iterator[Relocation]:
         """What a relocation section says, at most `most` entries. Raises ObjectError."""
         layout = _RELOCATIONS[self.bits, section.kind]
         if section.size // layout.size > most:
-            raise ObjectError(f"{section.name} brings the relocations to more than {limits.MOST_RELOCATIONS}")
+            raise ObjectError(f"{short(section.name)} brings the relocations to more than {limits.MOST_RELOCATIONS}")
         if section.entry_size != layout.size or section.size % layout.size:
-            raise ObjectError(f"the ELF file is damaged: the entries of {section.name} are not of {layout.size} bytes")
+            raise ObjectError(
+                f"the ELF file is damaged: the entries of {short(section.name)} are not of {layout.size} bytes"
+            )
         if self._symbols is None or section.link != self._symbols.number:
-            raise ObjectError(f"the ELF file is damaged: {section.name} goes with no symbol table")
+            raise ObjectError(f"the ELF file is damaged: {short(section.name)} goes with no symbol table")
         shift, mask = (8, 0xFF) if self.bits == 32 else (32, 0xFFFF_FFFF)
         for offset, info, *addend in layout.iter_unpack(self.contents(section)):
             if info >> shift >= len(self.symbols):
-                raise ObjectError(f"the ELF file is damaged: {section.name} names symbol {info >> shift}")
+                raise ObjectError(f"the ELF file is damaged: {short(section.name)} names symbol {info >> shift}")
             yield Relocation(section.info, offset, info & mask, info >> shift, addend[0] if addend else None)
 
     def relocation_sections(self) -> Iterator[tuple[Section, Section]]:
@@ -139,11 +145,14 @@ class ObjectFile:
             if section.kind not in (SHT_REL, SHT_RELA, _SHT_CREL) or not section.size:
                 continue
             if not 0 < section.info < len(self.sections):
-                raise ObjectError(f"the ELF file is damaged: {section.name} relocates section {section.info}")
+                raise ObjectError(f"the ELF file is damaged: {short(section.name)} relocates section {section.info}")
             target = self.sections[section.info]
-            if section.kind == _SHT_CREL:
-                raise ObjectError(f"the relocations of {target.name} are packed (SHT_CREL); compile without --crel")
-            yield section, target
+            if section.kind == _SHT_CREL and target.is_loaded:
+                raise ObjectError(
+                    f"the relocations of {short(target.name)} are packed (SHT_CREL); compile without --crel"
+                )
+            if section.kind != _SHT_CREL:
+                yield section, target
 
     def _sections(self) -> tuple[Section, ...]:
         head, layout = self.header, _SECTIONS[self.bits]
@@ -178,7 +187,9 @@ class ObjectFile:
         if table is None:
             return ()
         if table.entry_size != layout.size or table.size % layout.size:
-            raise ObjectError(f"the ELF file is damaged: the entries of {table.name} are not of {layout.size} bytes")
+            raise ObjectError(
+                f"the ELF file is damaged: the entries of {short(table.name)} are not of {layout.size} bytes"
+            )
         count = table.size // layout.size
         if count > limits.MOST_SYMBOLS:
             raise ObjectError(f"the ELF file has {count} symbols; expected at most {limits.MOST_SYMBOLS}")
@@ -187,7 +198,9 @@ class ObjectFile:
         self._names = self.contents(self.sections[table.link])
         fields = layout.iter_unpack(self.contents(table))
         if self.bits == 64:
-            return tuple(Entry(name, info & 15, info >> 4, at, value, size) for name, info, _, at, value, size in fields)
+            return tuple(
+                Entry(name, info & 15, info >> 4, at, value, size) for name, info, _, at, value, size in fields
+            )
         return tuple(Entry(name, info & 15, info >> 4, at, value, size) for name, value, size, info, _, at in fields)
 
     def _text(self, table: bytes, at: int, what: str) -> str:
@@ -198,4 +211,5 @@ class ObjectFile:
         self._named += end - at
         if self._named > limits.LONGEST_NAMES:
             raise ObjectError(f"the names of the ELF file have more than {limits.LONGEST_NAMES} bytes")
-        return table[at:end].decode("utf-8", errors="replace")
+        text = table[at:end].decode("utf-8", errors="replace")
+        return text if text.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in text)

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from elftools.elf.descriptions import _DESCR_E_MACHINE as DESCRIBED
+from elftools.elf.descriptions import describe_e_machine
 from elftools.elf.enums import ENUM_E_MACHINE
 
 from idtviz.machine.objects.limits import LARGEST_FILE
@@ -94,11 +94,15 @@ def _check_machine(bits: int, order: str, machine: int) -> None:
     if machine == _EM_X86_64 and bits == 32:
         raise ObjectError("this is an object file of the x32 ABI (x86-64 with pointers of 32 bits); compile with -m64")
     if machine not in (_EM_386, _EM_X86_64):
-        known = _NAMES.get(machine, "")
-        name = DESCRIBED.get(known) or known.removeprefix("EM_") or f"machine {machine}"
-        raise ObjectError(f"an object file for x86-64 or i386 is needed; this one is for {name}")
-    if bits == 64 and machine == _EM_386 or order == ">":
+        raise ObjectError(f"an object file for x86-64 or i386 is needed; this one is for {_machine_name(machine)}")
+    if (bits == 64 and machine == _EM_386) or order == ">":
         raise ObjectError(
             f"the ELF file is damaged: it says that it is for {_NAMES[machine]}, of {bits} bits, with the "
             f"{'highest' if order == '>' else 'lowest'} byte first"
         )
+
+
+def _machine_name(machine: int) -> str:
+    known = _NAMES.get(machine, f"machine {machine}")
+    described: str = describe_e_machine(known)
+    return known.removeprefix("EM_") if described.startswith("<") else described

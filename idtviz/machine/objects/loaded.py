@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+
+_FRAGMENT = re.compile(r"\.(cold|part|constprop|isra)\b|__x86[._]|__llvm_")
+"""Names that compilers give to what they split off, and to what they call behind the author's back."""
 
 
 class Kind(Enum):
@@ -62,11 +67,13 @@ class ObjectSymbol:
 class Undefined:
     """A name that the file uses and does not define, and what was put in its place.
 
-    `address` is a slot of the recorder's; for a variable (`Use.ACCESSED`), zeroed room behind the program's own.
+    `address` is a slot of the recorder's; for a variable (`Use.ACCESSED`), zeroed room behind the program's own. There
+    are `size` bytes.
     """
 
     name: str
     address: int
+    size: int
     use: Use
     is_weak: bool = False
 
@@ -102,7 +109,8 @@ class LoadedObject:
     @cached_property
     def candidates(self) -> tuple[ObjectSymbol, ...]:
         """What may be a handler: each name of code, functions before labels, global names before local ones."""
-        found = (symbol for symbol in self.symbols if symbol.executable and symbol.kind is not Kind.DATA)
+        found = (each for each in self.symbols if each.executable and each.kind is not Kind.DATA)
+        found = (each for each in found if self._is_code(each.address) and not _FRAGMENT.search(each.name))
         return tuple(sorted(found, key=lambda each: (each.kind is Kind.LABEL, not each.is_global, each.address)))
 
     @cached_property
@@ -116,4 +124,13 @@ class LoadedObject:
 
     def piece_at(self, address: int) -> Piece | None:
         """The piece that the byte at `address` belongs to."""
-        return next((piece for piece in self.pieces if piece.address <= address < piece.end), None)
+        place = bisect.bisect_right(self._starts, address) - 1
+        return self.pieces[place] if place >= 0 and address < self.pieces[place].end else None
+
+    def _is_code(self, address: int) -> bool:
+        piece = self.piece_at(address)
+        return piece is not None and piece.executable
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [piece.address for piece in self.pieces]

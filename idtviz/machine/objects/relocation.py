@@ -137,9 +137,6 @@ RULES: Final[Mapping[int, Mapping[int, Rule]]] = {32: _I386, 64: _X86_64}
 NONE: Final = 0
 """The number of R_386_NONE and R_X86_64_NONE."""
 
-PLT32: Final = 4
-"""The number of R_386_PLT32 and R_X86_64_PLT32: only calls and jumps have it."""
-
 _NEWER = {
     64: {32: "R_X86_64_SIZE32", 33: "R_X86_64_SIZE64", 38: "R_X86_64_RELATIVE64"},
     32: {38: "R_386_SIZE32"},
