@@ -17,6 +17,7 @@ help:
 	@echo "                random cases against the Bochs CPU, and some against QEMU"
 	@echo "make walk COMMANDS=10000"
 	@echo "                commands at random over every scenario: no moment may have changed when it is seen again"
+	@echo "make bugs       every class of bugs: found in the kernel that has it, silent on the one in which it is fixed"
 	@echo "make bench      how fast it is, as ratios measured in one run"
 	@echo "make shots      draw the pictures in screenshots/ anew"
 	@echo "make scenarios  build the kernels in scenarios/ anew"
@@ -32,6 +33,7 @@ test: $(VENV)/.tested tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory -C scenarios check
+	@$(MAKE) --no-print-directory -C scenarios/bugs check
 	@$(MAKE) --no-print-directory -C idtviz/machine/firmware check
 	$(BIN)/pytest -n 2 -q
 
@@ -51,6 +53,9 @@ COMMANDS ?= 10000
 
 walk: $(VENV)/.tested
 	$(BIN)/python -m tests.debugger.walk --commands $(COMMANDS) --seed $(SEED)
+
+bugs: $(VENV)/.tested
+	$(BIN)/python -m tests.checks.bugs
 
 shots: $(VENV)/.installed
 	$(BIN)/idtviz shot page_fault   --at '#PF+15'     -o screenshots/page_fault.svg
@@ -79,6 +84,7 @@ export BRANCH
 
 scenarios: tools
 	$(MAKE) -C scenarios
+	$(MAKE) -C scenarios/bugs
 	$(MAKE) -C idtviz/machine/firmware
 
 clean:
@@ -109,4 +115,4 @@ tools:
 	  echo "$$tool is missing: the kernels in scenarios/ are built with gcc and binutils" \
 	    "(Debian, Ubuntu: apt-get install gcc)." >&2; exit 1; }; done
 
-.PHONY: help run test bench conformance walk shots scenarios clean tools
+.PHONY: help run test bench conformance walk bugs shots scenarios clean tools

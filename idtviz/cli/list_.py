@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from idtviz.lab.library import shipped
+from idtviz.lab.library import Shipped, bugs, shipped
 
 
 def command() -> None:
     """List the scenarios that come with idtviz; `idtviz run NAME` opens one."""
-    found = shipped()
+    _print(shipped())
+    typer.echo("\nKernels that are wrong in one way each; NAME_fixed is the same kernel without the bug:\n")
+    _print(tuple(item for item in bugs() if not item.name.endswith("_fixed")))
+
+
+def _print(found: tuple[Shipped, ...]) -> None:
     width = max((len(item.name) for item in found), default=0)
     for item in found:
         typer.echo(f"{item.name:<{width}}  {item.summary or item.title}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from idtviz.lab.problems import ScenarioError
 from idtviz.lab.scenario_file import load
 
+_BUGS = "bugs"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -29,20 +31,27 @@ def folder() -> Path:
 
 
 def shipped() -> tuple[Shipped, ...]:
-    """All of them, by name. One that cannot be read is left out."""
-    found = []
-    for path in sorted(folder().glob("*.toml")):
+    """Those that show how things work, by name. One that cannot be read is left out."""
+    return tuple(_readable(folder(), ""))
+
+
+def bugs() -> tuple[Shipped, ...]:
+    """Kernels that are wrong in one way each, and behind each the same kernel without the bug: `bugs/NAME_fixed`."""
+    return tuple(_readable(folder() / _BUGS, f"{_BUGS}/"))
+
+
+def _readable(where: Path, prefix: str) -> Iterator[Shipped]:
+    for path in sorted(where.glob("*.toml"), key=lambda path: path.stem):
         try:
             scenario, _ = load(path, path.name)
         except ScenarioError:
             continue
-        found.append(Shipped(path.stem, scenario.title, scenario.summary, path))
-    return tuple(found)
+        yield Shipped(prefix + path.stem, scenario.title, scenario.summary, path)
 
 
 def find(name: str) -> Path | None:
     """The file of the scenario called `name`."""
-    if not name or not name.replace("_", "").replace("-", "").isalnum():
+    if not name.removeprefix(f"{_BUGS}/").replace("_", "").replace("-", "").isalnum():
         return None
     path = folder() / f"{name}.toml"
     return path if os.path.isfile(path) else None  # noqa: PTH113 -- a name that is too long is none

@@ -52,6 +52,8 @@ class ErrorCodeNotPopped(_AtIret):
     def missed(self, scene: Scene, passage: Passage, frame: InterruptFrame, instant: Instant, top: int) -> Findings:
         if frame.error_code is None or top != frame.address or passage.writer(top) is not None:
             return
+        if _dummy(passage, frame) is not None:
+            return  # one of the two was popped: what is wrong is that there were two
         yield self.found(
             scene,
             f"the handler of {passage.delivered.event.name} returns with the error code {frame.error_code:#x} still on "
@@ -80,8 +82,8 @@ class DummyErrorCode(_AtIret):
             return  # a hardware interrupt on an exception's vector: the controllers' fault
         name, rip = passage.delivered.event.name, instant.registers.linear_rip
         if frame.error_code is not None and top == frame.address:
-            dummy = passage.writer(top - frame.word_size)
-            if dummy is not None and _pushes_constant(dummy) and _is_at_the_start(passage, dummy):
+            dummy = _dummy(passage, frame)
+            if dummy is not None:
                 yield self.found(
                     scene,
                     f"the stub of {name} pushes an error code of its own, but the processor has already pushed "
@@ -183,12 +185,13 @@ def _takes_a_frame(instant: Instant, word: int, tables: Tables) -> bool:
     return not high and isinstance(found, SegmentDescriptor) and found.is_code
 
 
-def _pushes_constant(instant: Instant) -> bool:
-    return instant.raw[:1] in (b"\x6a", b"\x68")
+def _dummy(passage: Passage, frame: InterruptFrame) -> Instant | None:
+    """What pushes a constant right below the frame, at the start of the handler: an error code of its own."""
+    first = (instant for instant in passage.instants[:2] if instant.raw[:1] in _PUSHES_OF_CONSTANTS)
+    below = frame.address - frame.word_size
+    return next((instant for instant in first if any(it.address == below for it in instant.operands)), None)
 
 
-def _is_at_the_start(passage: Passage, instant: Instant) -> bool:
-    return instant in passage.instants[:2]
-
+_PUSHES_OF_CONSTANTS = (b"\x6a", b"\x68")
 
 RULES: tuple[type[Rule], ...] = (ErrorCodeNotPopped, DummyErrorCode, ArgumentNotPopped, IretOperandSize)

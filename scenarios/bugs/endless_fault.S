@@ -1,4 +1,4 @@
-// fault_not_fixed.S: the page fault's handler returns, and the page is still not there.
+// endless_fault.S: the page fault's handler returns, and the page is still not there.
 //
 // A fault saves the address of the instruction itself, so that it can run again when the cause is removed. This handler
 // looks, counts, pops the error code and returns, all as it should, and does not map the page. The store runs again and
