@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from idtviz import __version__
-from idtviz.cli import explain, list_, run_, shot, test, trace
+from idtviz.cli import check, explain, list_, run_, shot, test, trace, why
 from idtviz.cli.problems import REFUSED, complain
 
 INTERRUPTED = 130
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.command("run")(run_.command)
 app.command("trace")(trace.command)
+app.command("why")(why.command)
+app.command("check")(check.command)
 app.command("test")(test.command)
 app.command("shot")(shot.command)
 app.command("list")(list_.command)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
+from idtviz.checks.finding import Finding
 from idtviz.cli import trace_json, trace_text
 from idtviz.cli.machine_options import FILE_HELP, on_a_machine
 from idtviz.cli.opening import opened_run
@@ -36,7 +37,7 @@ def command(
     instructions: Annotated[bool, typer.Option("--instructions", help="Print each instruction as well.")] = False,
     overrides: Overrides,
 ) -> None:
-    """Run FILE without a screen, and print every event, in order.
+    """Run FILE without a screen, and print every event, in order, and what the rules find.
 
     Of a saved session the present branch is run, with all that was given on its way.
     """
@@ -48,6 +49,7 @@ def command(
         limit=limit,
         on_event=printer.event,
         on_instruction=printer.instruction if instructions else None,
+        on_finding=printer.finding,
         given=given,
     )
     printer.finish(end)
@@ -63,6 +65,8 @@ class _Printer(Protocol):
     def event(self, happened: Happened) -> None: ...
 
     def instruction(self, begun: Begun) -> None: ...
+
+    def finding(self, found: Finding) -> None: ...
 
     def finish(self, end: End) -> None: ...
 
@@ -82,6 +86,9 @@ class _JsonPrinter:
 
     def instruction(self, begun: Begun) -> None:
         self._line(trace_json.instruction(begun))
+
+    def finding(self, found: Finding) -> None:
+        self._line(trace_json.finding(found))
 
     def finish(self, end: End) -> None:
         machine = self.session.machine
@@ -112,6 +119,9 @@ class _TextPrinter:
 
     def instruction(self, begun: Begun) -> None:
         print(printable(trace_text.instruction(begun, self.session.symbols)))
+
+    def finding(self, found: Finding) -> None:
+        print(printable(trace_text.finding(found, self.session.symbols)))
 
     def finish(self, end: End) -> None:
         machine = self.session.machine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from idtviz.checks.finding import Finding
 from idtviz.lab.expectations import Outcome, result_of
 from idtviz.lab.run import Begun
 from idtviz.lab.session import LabSession
@@ -72,6 +73,18 @@ def event(happened: Happened) -> Object:
 def instruction(begun: Begun) -> Object:
     """An instruction that is about to be executed."""
     return {"type": "instruction", "instruction": begun.instruction, "rip": hex(begun.rip), "text": begun.text}
+
+
+def finding(found: Finding) -> Object:
+    """What a rule has found."""
+    return {
+        "type": "finding",
+        "instruction": None if found.moment is None else found.moment.instruction,
+        "rule": found.rule,
+        "severity": found.severity.value,
+        "message": found.message,
+        "address": None if found.address is None else hex(found.address),
+    }
 
 
 def expect(outcome: Outcome) -> Object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idtviz.checks.finding import Finding
 from idtviz.debugger.symbols import Symbols
 from idtviz.lab.expectations import Outcome
 from idtviz.lab.run import Begun
@@ -50,6 +51,13 @@ def event(happened: Happened, symbols: Symbols) -> str:
 def instruction(begun: Begun, symbols: Symbols) -> str:
     """An instruction that is about to be executed."""
     return line(begun.instruction, hex(begun.rip), f"{begun.text:<40}  {symbols.name(begun.rip) or ''}")
+
+
+def finding(found: Finding, symbols: Symbols) -> str:
+    """What a rule has found."""
+    at = "" if found.moment is None else found.moment.instruction
+    where = "" if found.address is None else f" at {found.address:#x} {symbols.name(found.address) or ''}".rstrip()
+    return line(at, found.rule, f"{found.severity.value}{where}: {found.message}")
 
 
 def expect(outcome: Outcome) -> str:

@@ -36,7 +36,7 @@ CLOSELY = 2000
 """Instructions behind the entry of a handler that are looked at, those of what it calls included."""
 BEHIND = 60
 """Instructions behind its IRET that are looked at."""
-_MOST_INSTANTS = 40_000
+_MOST_INSTANTS = 20_000
 _MOST_SITUATIONS = 5000
 """Instants and situations are not kept beyond these: what is wrong with a handler shows by then."""
 
@@ -56,11 +56,12 @@ class Situation:
     """The machine behind an event.
 
     `code` is what stands at the instruction that a delivery interrupted; behind any other event, at the next one.
+    `vectors` are read where a handler is looked at closely: they take time.
     `missed`: where a delivery failed at the limit of the IDT, the bytes that stand where the vector's gate would be.
     """
 
     registers: Registers
-    vectors: VectorRegisters
+    vectors: VectorRegisters | None
     kernel_gs_base: int
     tables: Tables
     pic: PicPairState
@@ -108,8 +109,8 @@ class Observations:
         """`event` has just happened for the first time."""
         self.events.append(event)
         if len(self.situations) < _MOST_SITUATIONS:
+            self._plan(event, machine.live)
             self.situations.append(self._situation(event, machine))
-            self._plan(event)
 
     def pass_boundary(self, machine: Machine) -> None:
         """The machine stands at a boundary for the first time, and `looking`."""
@@ -131,7 +132,7 @@ class Observations:
             )
         )
 
-    def _plan(self, event: Happened) -> None:
+    def _plan(self, event: Happened, live: tuple[Live, ...]) -> None:
         """How many instructions are to be looked at behind `event`."""
         if isinstance(event, Delivered) and event.to is not None:
             handler = event.event.vector, event.to.rip, event.origin.cpl
@@ -139,8 +140,7 @@ class Observations:
             if self._passages[handler] <= PASSAGES:
                 self._budget = max(self._budget, CLOSELY)
         elif isinstance(event, Returned) and self._budget:
-            outer = self.situations[-1].live
-            self._budget = self._budget if outer else BEHIND
+            self._budget = self._budget if live else BEHIND
         self._budget = min(self._budget, _MOST_INSTANTS - len(self.instants))
 
     def _situation(self, event: Happened, machine: Machine) -> Situation:
@@ -161,7 +161,7 @@ class Observations:
         at = interrupted_at(event, tables) if isinstance(event, Delivered) else registers.linear_rip
         return Situation(
             registers,
-            machine.cpu.vector_registers(),
+            machine.cpu.vector_registers() if self.looking else None,
             machine.cpu.read_msr(_KERNEL_GS_BASE),
             last.tables if last is not None and last.tables == tables else tables,
             board.pic.state,
@@ -193,7 +193,7 @@ class Observations:
             self.events.append(event)
             if number < len(situations):
                 self.situations.append(situations[number])
-                self._plan(event)
+                self._plan(event, situations[number].live)
         for instant in instants[place:]:
             self._keep(instant)
 

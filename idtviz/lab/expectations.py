@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from idtviz.lab.registers import register_value
@@ -64,14 +65,25 @@ class Expectations:
                 self._nearest[index] = (score, event)
 
     def hold(self, machine: Machine) -> bool:
-        """Whether there are any, and all hold now. How a run ends is only known at its end."""
-        return bool(self._entries) and all(outcome.ok for outcome in self.outcomes(machine, "expectations"))
+        """Whether there are any, and all hold now. How a run ends is only known at its end.
 
-    def outcomes(self, machine: Machine, end: str) -> list[Outcome]:
-        """How each stands, for a run that is at `machine` and ended for the reason `end`."""
-        return [Outcome(index, *self._judge(index, entry, machine, end)) for index, entry in enumerate(self._entries)]
+        What is found by then is, too: who expects findings has the same run as who does not.
+        """
+        entries = [(index, entry) for index, entry in enumerate(self._entries) if entry.findings is None]
+        return bool(entries) and all(self._judge(*each, machine, "expectations", ())[0] for each in entries)
 
-    def _judge(self, index: int, entry: ExpectEntry, machine: Machine, end: str) -> tuple[bool, str]:
+    def outcomes(self, machine: Machine, end: str, found: Collection[str]) -> list[Outcome]:
+        """How each stands, for a run that is at `machine` and ended for the reason `end`.
+
+        `found`: the ids of the rules that have found something.
+        """
+        return [
+            Outcome(index, *self._judge(index, entry, machine, end, found)) for index, entry in enumerate(self._entries)
+        ]
+
+    def _judge(
+        self, index: int, entry: ExpectEntry, machine: Machine, end: str, found: Collection[str]
+    ) -> tuple[bool, str]:
         if entry.event is not None:
             return self._judge_event(index, entry.event)
         if entry.screen is not None:
@@ -83,6 +95,8 @@ class Expectations:
         if entry.end is not None:
             ok = entry.end == end
             return ok, f"the run ended: {end}" + ("" if ok else f"; expected {entry.end}")
+        if entry.findings is not None:
+            return _judge_findings(entry.findings, found)
         return _judge_registers(entry.register_ or {}, machine)
 
     def _judge_note(self, wanted: str) -> tuple[bool, str]:
@@ -158,6 +172,16 @@ def _judge_serial(wanted: str, output: bytes) -> tuple[bool, str]:
     sent = output[-80:].decode("utf-8", errors="replace")
     instead = f"the last that was sent is {sent!r}" if sent else "nothing was"
     return False, f"{wanted!r} was not sent to COM1; {instead}"
+
+
+def _judge_findings(wanted: Collection[str], found: Collection[str]) -> tuple[bool, str]:
+    more, less = sorted({*found} - {*wanted}), sorted({*wanted} - {*found})
+    said = f"found by rules: {', '.join(sorted({*found})) or 'nothing'}"
+    if less:
+        said += f"; expected {', '.join(less)}"
+    if more:
+        said += f"; not expected {', '.join(more)}"
+    return not more and not less, said
 
 
 def _judge_registers(wanted: dict[str, int], machine: Machine) -> tuple[bool, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from idtviz.checks.finding import Finding
 from idtviz.debugger.arriving import ENDLESS
 from idtviz.debugger.disassembly import disassemble
 from idtviz.debugger.inputs import Recorded
@@ -59,6 +60,7 @@ def run(
     limit: int = DEFAULT_LIMIT,
     on_event: Callable[[Happened], None] | None = None,
     on_instruction: Callable[[Begun], None] | None = None,
+    on_finding: Callable[[Finding], None] | None = None,
     given: Sequence[Recorded] = (),
 ) -> End:
     """Run to the end: HLT for ever, shutdown, all expectations met, or `limit` instructions.
@@ -66,9 +68,9 @@ def run(
     `given`: inputs beside those of the scenario, in order, and when each is given.
 
     `on_event` is told each event as it happens; `on_instruction` each instruction before it, which makes single steps
-    of the run.
+    of the run. `on_finding` is told what the rules find, behind the event with which it showed or at the end.
     """
-    return _Run(session, limit, on_event, on_instruction, given).go()
+    return _Run(session, limit, on_event, on_instruction, on_finding, given).go()
 
 
 class _Run:
@@ -78,6 +80,7 @@ class _Run:
         limit: int,
         on_event: Callable[[Happened], None] | None,
         on_instruction: Callable[[Begun], None] | None,
+        on_finding: Callable[[Finding], None] | None,
         given: Sequence[Recorded],
     ) -> None:
         self.session = session
@@ -85,22 +88,42 @@ class _Run:
         self.ticks = max(limit, DEFAULT_LIMIT)
         self.on_event = on_event
         self.on_instruction = on_instruction
+        self.on_finding = on_finding
+        self.found = 0
         self.expectations = Expectations(session.scenario)
-        self.held: list[Happened] | None = None
+        self.held: list[Happened | Finding] | None = None
         self.given = list(given)
         session.on_event = self._tell
 
     def _tell(self, event: Happened) -> None:
-        if self.held is not None:
-            self.held.append(event)
+        self._say(event)
+        self._examine()
+
+    def _examine(self) -> None:
+        """Tell what has been found by now that has not been told."""
+        if self.on_finding is None:
             return
-        self.expectations.note(event)
-        if self.on_event is not None:
-            self.on_event(event)
+        findings = self.session.findings
+        while self.found < len(findings):
+            self._say(findings[self.found])
+            self.found += 1
+
+    def _say(self, said: Happened | Finding) -> None:
+        if self.held is not None:
+            self.held.append(said)
+        elif isinstance(said, Finding):
+            if self.on_finding is not None:
+                self.on_finding(said)
+        else:
+            self.expectations.note(said)
+            if self.on_event is not None:
+                self.on_event(said)
 
     def go(self) -> End:
         reason, text = self._run() if self.on_instruction is None else self._step_through(self.on_instruction)
-        return End(reason, text, self.expectations.outcomes(self.session.machine, reason))
+        self._examine()
+        found = {finding.rule for finding in self.session.findings}
+        return End(reason, text, self.expectations.outcomes(self.session.machine, reason, found))
 
     def _satisfied(self) -> bool:
         machine = self.session.machine
@@ -171,11 +194,11 @@ class _Run:
         begun = self._next()
         self.held = []
         stop = session.micro_step()
-        events, self.held = self.held, None
+        said, self.held = self.held, None
         if not self._interrupted(at) and stop.reason is not Reason.UNSUPPORTED:
             told(begun)
-        for event in events:
-            self._tell(event)
+        for each in said:
+            self._say(each)
         return stop
 
     def _next(self) -> Begun:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from idtviz.checks.rules import BY_ID
 from idtviz.lab.image_kinds import Kind
 from idtviz.lab.registers import REGISTER_NAMES
 from idtviz.machine.chips import scancodes
@@ -265,6 +267,8 @@ class ExpectEntry(_Part):
     note: Annotated[str, Field(min_length=1)] | None = None
     end: Literal["halted", "shutdown", "limit", "expectations", "unsupported"] | None = None
     register_: Annotated[dict[str, Number] | None, Field(alias="register")] = None
+    findings: Annotated[list[str] | None, Field(max_length=1000)] = None
+    """The ids of exactly the rules that find something by the end: `["STK001"]`, or none: `[]`."""
 
     @field_validator("register_")
     @classmethod
@@ -276,11 +280,20 @@ class ExpectEntry(_Part):
                 raise ValueError(f"expected registers such as rax or cr2, found {found}")
         return value
 
+    @field_validator("findings")
+    @classmethod
+    def _known_rules(cls, value: list[str] | None) -> list[str] | None:
+        unknown = [name for name in value or () if name not in BY_ID]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].upper(), BY_ID, n=3) or list(BY_ID)[:3]
+            raise ValueError(f"expected ids of rules such as {', '.join(near)}, found {unknown[0][:60]!r}")
+        return value
+
     @model_validator(mode="after")
     def _one_expectation(self) -> Self:
-        given = [self.event, self.screen, self.serial, self.note, self.end, self.register_]
+        given = [self.event, self.screen, self.serial, self.note, self.end, self.register_, self.findings]
         if sum(item is not None for item in given) != 1:
-            raise ValueError("expected exactly one of event, screen, serial, note, end, register")
+            raise ValueError("expected exactly one of event, screen, serial, note, end, register, findings")
         return self
 
 

@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 from idtviz.machine.board import Board
 from idtviz.machine.cpu import Cpu
-from idtviz.machine.delivery.event import Event, Source
+from idtviz.machine.delivery.event import Event, Fault, Source, exception
 
 NMI_VECTOR = 2
 
 
 @dataclass(frozen=True, slots=True)
 class InputState:
-    """The NMI latch, whether NMIs are blocked until IRET, and the lines that were raised for one interrupt only."""
+    """The NMI latch, whether NMIs are blocked until IRET, and the lines that were raised for one interrupt only.
+
+    `given`: an exception that someone outside wants at the next boundary.
+    """
 
     nmi_pending: bool = False
     nmi_blocked: bool = False
     pulsed: frozenset[int] = frozenset()
+    given: Fault | None = None
 
 
 class InterruptInputs:
@@ -29,6 +33,7 @@ class InterruptInputs:
         self._nmi_pending = False
         self._nmi_blocked = False
         self._pulsed: frozenset[int] = frozenset()
+        self._given: Fault | None = None
 
     @property
     def next_boundary(self) -> bool:
@@ -39,7 +44,7 @@ class InterruptInputs:
     @property
     def wakes(self) -> bool:
         """Whether something is there that ends a HLT now."""
-        return self._takes_nmi or (self._board.intr and self._cpu.interrupts_enabled)
+        return self._given is not None or self._takes_nmi or (self._board.intr and self._cpu.interrupts_enabled)
 
     @property
     def _takes_nmi(self) -> bool:
@@ -47,8 +52,13 @@ class InterruptInputs:
         return self._nmi_pending and not self._nmi_blocked and not self._cpu.interrupt_shadow
 
     def take(self) -> Event:
-        """Acknowledge what `wakes` says is there; an NMI goes first (SDM 3A table 6-2)."""
+        """Acknowledge what `wakes` says is there; an NMI goes before an interrupt (SDM 3A table 6-2)."""
         rip, real = self._cpu.rip, not self._cpu.protection_enabled
+        if self._given is not None:
+            fault, self._given = self._given, None
+            if fault.cr2 is not None:
+                self._cpu.cr2 = fault.cr2
+            return exception(fault, rip, real=real)
         if self._takes_nmi:
             self._nmi_pending = False
             self._nmi_blocked = True
@@ -73,12 +83,17 @@ class InterruptInputs:
         """Signal a non-maskable interrupt."""
         self._nmi_pending = True
 
+    def raise_exception(self, fault: Fault) -> None:
+        """Have an exception come at the next boundary, as of the instruction there."""
+        self._given = fault
+
     @property
     def state(self) -> InputState:
-        return InputState(self._nmi_pending, self._nmi_blocked, self._pulsed)
+        return InputState(self._nmi_pending, self._nmi_blocked, self._pulsed, self._given)
 
     @state.setter
     def state(self, value: InputState) -> None:
         self._nmi_pending = value.nmi_pending
         self._nmi_blocked = value.nmi_blocked
         self._pulsed = value.pulsed
+        self._given = value.given

@@ -18,7 +18,7 @@ from idtviz.machine.bus import Bus
 from idtviz.machine.clock import Clock
 from idtviz.machine.cpu import Cpu
 from idtviz.machine.delivery.delivery import Delivery
-from idtviz.machine.delivery.event import Event
+from idtviz.machine.delivery.event import Event, Fault
 from idtviz.machine.delivery.select import delivery_of
 from idtviz.machine.engine import Snapshot
 from idtviz.machine.events import EndOfInterrupt, Happened, LineChanged, Noted, SwitchedOff
@@ -221,6 +221,10 @@ class Machine:
     def raise_nmi(self) -> None:
         """Signal a non-maskable interrupt."""
         self.board.controllers.raise_nmi()
+
+    def raise_exception(self, fault: Fault) -> None:
+        """Have an exception come at the next boundary, as of the instruction there."""
+        self.processor.inputs.raise_exception(fault)
 
     def type_scancodes(self, codes: bytes) -> int:
         """Press and release keys; returns how many bytes the keyboard took."""

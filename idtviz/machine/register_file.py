@@ -301,6 +301,12 @@ class RegisterFile:
             tuple(int(read(number)) for number in _DIGESTED_WORDS),
         )
 
+    def set_vector_registers(self, xmm: Sequence[int], mxcsr: int) -> None:
+        """XMM0 and those behind it, and MXCSR."""
+        for index, value in enumerate(xmm):
+            self._uc.reg_write(x86_const.UC_X86_REG_XMM0 + index, value)
+        self._uc.reg_write(x86_const.UC_X86_REG_MXCSR, mxcsr)
+
     def digest_into(self, update: Callable[[bytes], object]) -> None:
         """Feed every architectural register, in a fixed order, to a hash's `update`."""
         at = self.registers()

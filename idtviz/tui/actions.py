@@ -37,6 +37,12 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("who", "w", "who wrote", "Back to what wrote the thing under the cursor last: a word, a gate, a register"),
     Action(
+        "why",
+        "W",
+        "why",
+        "How it came to this, as a chain of causes; on a row of the IDT, or on the PIC: why an interrupt does not come",
+    ),
+    Action(
         "edit",
         "e",
         "edit",
@@ -71,6 +77,13 @@ ACTIONS: tuple[Action, ...] = (
         "To the next event; behind the last one the run goes on to it",
         footer=True,
     ),
+    Action(
+        "finding",
+        "x",
+        "next finding",
+        "To the next bug that the rules have found; behind the last one the run goes on until something is found",
+    ),
+    Action("finding_back", "X", "finding before", "To the last bug that was found before this moment"),
     Action("nearer", "plus", "zoom in", "The timeline shows half as long a stretch, around this moment"),
     Action("further", "minus", "zoom out", "The timeline shows twice as long a stretch"),
     Action("whole_run", "underscore", "whole run", "The timeline shows the whole run again"),
@@ -92,7 +105,8 @@ PANEL_HELP = {
         "The source line that is next, its instructions, and what the instruction is about to touch. ▶ is RIP, ■ "
         "a breakpoint. Press b on a line to set one, t to run there. Code that is not 64-bit says so in the border; "
         "an address is written with its segment (1000:0123) where the base of CS is not 0. e writes other bytes "
-        "over an instruction."
+        "over an instruction. ⚑ marks the instruction to change: a rule has found an error there (⚐ a warning, ¶ a "
+        "note) up to this moment; :explain tells more."
     ),
     "delivery": (
         "How the processor gets from the event to the handler. The upper part follows the real pointers: IDTR to "
@@ -118,7 +132,8 @@ PANEL_HELP = {
     "idt": (
         "The gates in use: vector, name, kind, DPL, IST (long mode), present, selector:offset, handler. In real mode "
         "the IVT: segment:offset and the linear address that they make. Enter shows an entry bit by bit; b sets a "
-        "breakpoint on the vector; v asks what would happen if it came now; w goes back to what wrote the entry. "
+        "breakpoint on the vector; v asks what would happen if it came now, W why it does not come; w goes back to "
+        "what wrote the entry. ⚑ is an entry in which a rule has found an error, in the GDT and the TSS too. "
         "e changes a field of it, in the opened structure too."
     ),
     "gdt": (
@@ -134,13 +149,16 @@ PANEL_HELP = {
     ),
     "pic": (
         "The two 8259s: requests (IRR), masks (IMR), in service (ISR), and why a waiting request is not delivered. e "
-        "changes a register of the chip that the row shows."
+        "changes a register of the chip that the row shows. W goes through all that keeps a line's interrupt from "
+        "arriving."
     ),
     "display": "The guest's text screen, from its memory at 0xB8000.",
     "events": (
         "Everything that has happened, oldest first, with its moment: instruction+step. ▶ is what is about to happen "
         "at this moment, else the last thing that has happened; what lies ahead is dim. Enter on a line goes to its "
-        "moment. The signs are those of the timeline."
+        "moment. The signs are those of the timeline. ⚑ is an error that a rule has found, ⚐ a warning (it breaks "
+        "under other circumstances), ¶ a note: Enter goes to its moment and tells what is wrong, why, and what to "
+        "change; x goes to the next one."
     ),
     "timeline": (
         "The recorded run on one axis, from the instruction count at its left end to that at its right end; ▲ is this "
@@ -148,8 +166,9 @@ PANEL_HELP = {
         "a column the most notable one is shown. ━ lies behind this moment, ─ is recorded ahead of it. Depth counts "
         "the handlers that were running, one inside another; + is ten or more. Ring is the outermost one of each "
         "column. Y is where another branch parts from this one, + where something was typed or edited, * a note of "
-        "yours. ← and → go along it column by column, [ and ] from event to event, + and - show a shorter or a "
-        "longer stretch, Home and End go to the start and to the end of what is recorded. Click or drag to go to a "
+        "yours, ⚑ an error that a rule has found, ⚐ a warning, ¶ a remark of a rule. ← and → go along it column by "
+        "column, [ and ] from event to event, + and - show a shorter or a longer stretch, Home and End go to the start "
+        "and to the end of what is recorded. Click or drag to go to a "
         "moment; the wheel zooms about the pointer."
     ),
 }

@@ -10,9 +10,10 @@ from idtviz.debugger.session import Session
 from idtviz.tui.problem import CommandError
 from idtviz.view import branches
 from idtviz.view.layout import printable
+from idtviz.view.sheet import Goal, Sheet
 
 WORDS = ("branch", "compare", "undo")
-Leading = Callable[[int], branches.Sheet]
+Leading = Callable[[int], Sheet]
 """Makes a sheet for so many columns, whose rows lead somewhere."""
 
 
@@ -58,7 +59,7 @@ def _deleted(session: Session, number: int) -> str:
     return f"branch {number} deleted"
 
 
-def gone_to(session: Session, goal: branches.Goal) -> str:
+def gone_to(session: Session, goal: Goal) -> str:
     """Go where a row of a sheet leads; returns what to say."""
     moment = session.moment if goal.moment is None else goal.moment
     said = "" if goal.branch == session.branch.number else switched(session, goal.branch)

@@ -9,7 +9,14 @@ from idtviz.debugger.inputs import Input, Irq, Keys, Nmi, Serial
 from idtviz.debugger.places import PlaceError, parse
 from idtviz.debugger.session import Session
 from idtviz.machine.chips import scancodes
-from idtviz.tui import branch_commands, breakpoint_commands, cause_commands, edit_commands, session_commands
+from idtviz.tui import (
+    branch_commands,
+    breakpoint_commands,
+    cause_commands,
+    edit_commands,
+    finding_commands,
+    session_commands,
+)
 from idtviz.tui.giving import give
 from idtviz.tui.problem import CommandError
 
@@ -19,6 +26,7 @@ WORDS = (
     *cause_commands.WORDS,
     *branch_commands.WORDS,
     *edit_commands.WORDS,
+    *finding_commands.WORDS,
     *session_commands.WORDS,
 )
 """What a command line may begin with."""
@@ -30,6 +38,7 @@ _FAMILIES: tuple[Callable[[str, str, Session], Move | None], ...] = (
     cause_commands.command,
     branch_commands.command,
     edit_commands.command,
+    finding_commands.command,
     session_commands.command,
 )
 """Each knows some words, and answers None to all others."""

@@ -10,6 +10,7 @@ from idtviz.debugger import breakpoint_text, conditions
 from idtviz.debugger.symbols import Symbols
 from idtviz.machine.register_writes import REGISTERS
 from idtviz.tui.commands import WORDS
+from idtviz.view import explanations
 from idtviz.x86.vectors import VECTORS
 
 _PLACES = ("run", "goto", "g")
@@ -26,6 +27,10 @@ def completed(text: str, symbols: Symbols, prefix: str = "") -> str | None:
         return _breakpoint(text, rest, symbols)
     if word == "who":
         return _first(text, rest, (*REGISTERS, *_names(symbols)))
+    if word == "explain":
+        return _first(text, rest, explanations.WORDS)
+    if word == "why":
+        return _first(text, rest, ("irq", "vector", *_EXCEPTIONS))
     if word in _PLACES:
         return _first(text, rest, (*_EXCEPTIONS, "irq", "delivery:", "end", *_names(symbols)))
     return None

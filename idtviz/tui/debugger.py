@@ -16,6 +16,7 @@ from idtviz.tui.cause_commands import registers_in
 from idtviz.tui.cursor import bytes_of, sheet_of, toggle_breakpoint
 from idtviz.tui.dialogs import Sheet, paragraphs
 from idtviz.tui.editing import EditingScreen
+from idtviz.tui.finding import FindingScreen
 from idtviz.tui.giving import give
 from idtviz.tui.panel import RowsPanel
 from idtviz.tui.questions import Question
@@ -31,7 +32,7 @@ _ROUND = (*PANELS[:-1], "timeline", PANELS[-1])
 """The way of the Tab key."""
 
 
-class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen):
+class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen, FindingScreen):
     """One session on the screen."""
 
     BINDINGS = [
@@ -150,7 +151,9 @@ class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen):
             self.open_sheet(sheet, panel, key)
 
     def _go_to_event(self, index: int) -> None:
-        if 0 <= index < len(self.session.events):
+        if index < 0:
+            self.go_to_finding(-1 - index)
+        elif index < len(self.session.events):
             event = self.session.events[index]
             self.move(lambda: self.session.seek(Moment(event.instruction, event.step)), long=True)
 

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from idtviz.tui.panel import RowsPanel
-from idtviz.view import branches
+from idtviz.view import sheet
 from idtviz.view.fitting import clip
 from idtviz.view.row import Panel, Role, Row, row
 
@@ -83,15 +83,15 @@ class Sheet(ModalScreen[None]):
 
 
 class GoalSheet(Sheet):
-    """A sheet whose rows lead somewhere: Enter on one closes it and goes there."""
+    """A sheet whose rows lead somewhere: Enter on one closes it and goes there. Where none does, Enter closes it."""
 
     BINDINGS = [Binding("escape,q,question_mark,equals_sign", "dismiss", "close", show=False)]
 
-    def __init__(self, made: Callable[[int], branches.Sheet]) -> None:
+    def __init__(self, made: Callable[[int], sheet.Sheet]) -> None:
         super().__init__(self._panel)
-        self._goals: tuple[branches.Goal, ...] = ()
+        self._goals: tuple[sheet.Goal, ...] = ()
         self._sheet = made
-        self.chosen: branches.Goal | None = None
+        self.chosen: sheet.Goal | None = None
         """Where the row leads that was chosen, when the sheet has closed."""
 
     def _panel(self, width: int) -> Panel:
@@ -100,10 +100,12 @@ class GoalSheet(Sheet):
         return made.panel
 
     def choose(self, row: Row) -> None:
-        """Where a row leads nowhere the sheet stays."""
+        """Where one row leads nowhere, but others do, the sheet stays."""
         if row.key is not None:
             self.chosen = self._goals[row.key]
-            self.dismiss()
+        elif self._goals:
+            return
+        self.dismiss()
 
 
 def paragraphs(title: str, text: str, width: int, *, role: Role = Role.TEXT) -> tuple[Row, ...]:

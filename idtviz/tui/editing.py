@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 from textual.widgets.input import Selection
 
+from idtviz.checks.finding import Finding
 from idtviz.debugger.editing import EditError, Slot
 from idtviz.tui.dialogs import Sheet
 from idtviz.tui.edit_commands import asked
@@ -132,9 +133,9 @@ class EditingScreen(MovingScreen):
         except EditError as error:
             self.say(str(error))
 
-    def arrived(self, answer: object) -> None:
+    def arrived(self, answer: object, findings: tuple[Finding, ...]) -> None:
         """A command may end with a choice of what to edit."""
-        super().arrived(answer)
+        super().arrived(answer, findings)
         if isinstance(answer, Target):
             self._offer(answer)
 

@@ -9,6 +9,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
+from idtviz.checks.finding import Finding
 from idtviz.debugger.procedures import ProcedureView
 from idtviz.debugger.session import Phase, SessionError
 from idtviz.lab.session import LabSession
@@ -19,8 +20,9 @@ from idtviz.tui.panel import RowsPanel
 from idtviz.tui.picture import Picture
 from idtviz.tui.problem import CommandError
 from idtviz.tui.prompt import Prompt
-from idtviz.view.branches import Goal
+from idtviz.view.findings import in_order
 from idtviz.view.row import Panel
+from idtviz.view.sheet import Goal
 
 _PLAY_SECONDS = 0.25
 _LOOK_SECONDS = 0.1
@@ -33,16 +35,17 @@ class MovingScreen(Prompt):
     """
 
     class Finished(Message):
-        """A move in the worker has come to its end."""
+        """A move in the worker has come to its end; `findings` are those known by then."""
 
-        def __init__(self, answer: object) -> None:
+        def __init__(self, answer: object, findings: tuple[Finding, ...]) -> None:
             super().__init__()
             self.answer = answer
+            self.findings = findings
 
     def __init__(self, session: LabSession) -> None:
         super().__init__(session.symbols)
         self.session = session
-        self.picture = Picture(session, session.view)
+        self.picture = Picture(session, session.view, findings=in_order(session.findings))
         self.supposed_vector: int | None = None
         """The vector that the person asked about with `v`."""
         self.working = False
@@ -73,11 +76,14 @@ class MovingScreen(Prompt):
 
     def look_again(self) -> None:
         """The session has moved: draw where it is now, and mark what differs from what was drawn before."""
+        self._look(in_order(self.session.findings))
+        self.draw()
+
+    def _look(self, findings: tuple[Finding, ...]) -> None:
         picture = self.picture
-        picture.before, picture.view = picture.view, self.session.view
+        picture.look(self.session.view, findings)
         picture.supposed = self.suppose(self.supposed_vector)
         picture.follow()
-        self.draw()
 
     def suppose(self, vector: int | None) -> ProcedureView | None:
         """What would happen if `vector` came now; None where something is under way already."""
@@ -112,7 +118,7 @@ class MovingScreen(Prompt):
             self._watching = self.set_interval(_LOOK_SECONDS, self._look_in)
             self._run(move)
             return
-        self.arrived(_answer(move))
+        self.arrived(_answer(move), in_order(self.session.findings))
 
     def submit(self, text: str, *, opens: bool = False) -> None:
         """Carry out a command line; `opens`: its answer is a sheet."""
@@ -126,7 +132,8 @@ class MovingScreen(Prompt):
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _run(self, move: Callable[[], object]) -> None:
-        self.post_message(self.Finished(_answer(move)))
+        answer = _answer(move)
+        self.post_message(self.Finished(answer, in_order(self.session.findings)))
 
     def on_moving_screen_finished(self, message: Finished) -> None:
         """The worker is done."""
@@ -134,23 +141,30 @@ class MovingScreen(Prompt):
         if self._watching is not None:
             self._watching.stop()
             self._watching = None
-        self.arrived(message.answer)
+        self.arrived(message.answer, message.findings)
 
     def on_worker_state_changed(self, message: Worker.StateChanged) -> None:
         """A fault of ours ends the move, not the session."""
         if message.state is WorkerState.ERROR and self.working:
-            self.on_moving_screen_finished(self.Finished(f"This is a mistake in idtviz: {message.worker.error!r}"))
+            said = f"This is a mistake in idtviz: {message.worker.error!r}"
+            self.on_moving_screen_finished(self.Finished(said, self.picture.findings))
 
     def _look_in(self) -> None:
         """While the worker runs only the status line moves."""
         self.draw_one("head")
 
-    def arrived(self, answer: object) -> None:
-        """A move has ended; `answer` is what it has to say for itself, if that is a text or a sheet."""
+    def arrived(self, answer: object, findings: tuple[Finding, ...]) -> None:
+        """A move has ended; `answer` is what it has to say for itself, if that is a text or a sheet.
+
+        `findings`: what the rules have found by now. What is new among them is told beside the answer.
+        """
+        self._look(findings)
         waits = "The guest waits in HLT. k types on its keyboard, i raises an interrupt, c goes on to the next tick."
         idle = waits if self.session.idle and self.session.phase is Phase.STOPPED else ""
-        self.picture.message = answer if isinstance(answer, str) else self.session.stop.text or idle
-        self.look_again()
+        stopped = self.session.stop.text or ("" if self.picture.fresh else idle)
+        self.say(answer if isinstance(answer, str) else stopped)
+        if self.picture.fresh:
+            self._stop_playing()
         if isinstance(answer, Panel):
             self.app.push_screen(Sheet(answer))
         elif callable(answer):

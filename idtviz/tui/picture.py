@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from idtviz.checks.finding import Finding
 from idtviz.debugger.branching import parted
 from idtviz.debugger.breakpoints import AddressBreakpoint
 from idtviz.debugger.moment import Moment
@@ -15,10 +16,26 @@ from idtviz.debugger.view import View
 from idtviz.lab.narration import narration
 from idtviz.lab.session import LabSession
 from idtviz.machine.events import Noted
+from idtviz.machine.watch import Bytes
 from idtviz.tui.actions import ACTIONS, PANELS, TABS
+from idtviz.tui.cursor import bytes_of
 from idtviz.tui.dialogs import paragraphs, shortened
 from idtviz.tui.rate import Rate
-from idtviz.view import code, controllers, delivery, display, events, gdt, idt, registers, stack, status, timeline, tss
+from idtviz.view import (
+    code,
+    controllers,
+    delivery,
+    display,
+    events,
+    findings,
+    gdt,
+    idt,
+    registers,
+    stack,
+    status,
+    timeline,
+    tss,
+)
 from idtviz.view.axis import Axis
 from idtviz.view.layout import printable
 from idtviz.view.row import Panel, Role, Rows
@@ -41,6 +58,10 @@ class Picture:
     supposed: ProcedureView | None = None
     """The delivery that the person wanted to see ahead of time."""
     message: str = ""
+    findings: tuple[Finding, ...] = ()
+    """What the rules have found, up to the frontier."""
+    fresh: tuple[Finding, ...] = ()
+    """Those of them that the last move has come to."""
     tab: str = "code"
     """The panel that is shown where there is no room for all."""
     wide: bool = True
@@ -60,6 +81,23 @@ class Picture:
         """All that is known of the run."""
         return timeline.whole(self.view, self.session.frontier)
 
+    @property
+    def found(self) -> tuple[Finding, ...]:
+        """What the rules have found up to this moment."""
+        return findings.up_to(self.findings, self.view.moment)
+
+    def look(self, view: View, found: tuple[Finding, ...]) -> None:
+        """The session has moved: how it looks now, and what the rules have found by now."""
+        known = self.found
+        self.before, self.view = self.view, view
+        self.findings = found
+        self.fresh = tuple(finding for finding in self.found if finding not in known)
+
+    @property
+    def news(self) -> tuple[Finding, ...]:
+        """What the last move has come to, or what was found at this very moment."""
+        return self.fresh or tuple(each for each in self.findings if findings.when(each) == self.view.moment)
+
     def zoom(self, around: int, *, nearer: bool) -> None:
         """Show half as long a stretch of the run on the timeline, or twice as long."""
         self._show((self.window or self.whole).zoomed(around, self.whole, nearer=nearer))
@@ -71,10 +109,11 @@ class Picture:
 
     @property
     def marks(self) -> Sequence[Mark]:
-        """Where branches part, what was typed or edited, what was noted; the later hide the earlier."""
+        """What was found, what was typed or edited, where branches part, what was noted; the later hide the earlier."""
         session = self.session
         others = [other for other in session.branches if other is not session.branch]
         return (
+            *timeline.finding_marks(self.findings),
             *(Mark(given.moment, "+", Role.CHANGED, "typed or edited") for given in session.branch.own),
             *(Mark(parted(session.branch, other), "Y", Role.CHANGED, "branches part") for other in others),
             *(Mark(note.moment, "*", Role.WARNING, "your note") for note in session.notes),
@@ -117,7 +156,8 @@ def _head(picture: Picture, width: int) -> Panel:
         number = f"branch {branch.number} of {count}"
         whence = "" if branch.parent is None else f", from {branch.fork}"
         told = (f"{number}: {printable(branch.name)}{whence}", number)
-    return status.head(picture.view, session.setup.name, picture.state(), width, told)
+    count_of_findings = findings.counted(picture.findings, picture.view.moment)
+    return status.head(picture.view, session.setup.name, picture.state(), width, told, count_of_findings)
 
 
 def _tabs(picture: Picture, width: int) -> Panel:
@@ -139,9 +179,12 @@ def _story(picture: Picture, width: int) -> Panel:
     lesson = narration(picture.session)
     busy = picture.view.procedure is not None and picture.view.procedure.performed
     rows: Rows = ()
-    said = " · ".join(part for part in (picture.message, _note(picture), _own_note(picture)) if part)
+    found = findings.sentence(picture.news)
+    said = " · ".join(part for part in (picture.message, found, _note(picture), _own_note(picture)) if part)
     if said:
         rows = paragraphs("", said, width, role=Role.WARNING)
+        if said == found and lesson is not None and not busy and picture.wide:
+            rows += paragraphs("", lesson.text, width, role=Role.SOURCE)
     elif lesson is not None and not busy:
         rows = paragraphs("", lesson.text, width, role=Role.SOURCE)
     elif why:
@@ -175,7 +218,7 @@ def _code(picture: Picture, width: int) -> Panel:
         if isinstance(item, AddressBreakpoint)
         for address in item.addresses
     }
-    return code.panel(picture.view, picture.before, width, picture.session.source, stops)
+    return code.panel(picture.view, picture.before, width, picture.session.source, stops, picture.found)
 
 
 def _delivery(picture: Picture, width: int) -> Panel:
@@ -183,7 +226,8 @@ def _delivery(picture: Picture, width: int) -> Panel:
 
 
 def _events(picture: Picture, width: int) -> Panel:
-    return events.panel(picture.view, picture.before, width, picture.session.events, picture.session.seen)
+    session = picture.session
+    return events.panel(picture.view, picture.before, width, session.events, session.seen, picture.findings)
 
 
 def _timeline(picture: Picture, width: int) -> Panel:
@@ -201,6 +245,33 @@ def _timeline(picture: Picture, width: int) -> Panel:
 _Rows = Callable[[Picture, int], Panel]
 
 
+def _flagged(name: str, panel: Callable[[View, View | None, int], Panel]) -> _Rows:
+    """A panel of structures in memory: those in which something was found up to this moment bear its sign.
+
+    Where it keeps no other row in sight, it keeps the one that the news are about.
+    """
+
+    def rows(picture: Picture, width: int) -> Panel:
+        made = panel(picture.view, picture.before, width)
+        found = [each for each in picture.found if each.address is not None]
+        if not found:
+            return made
+        keys = {row.key for row in made.rows if row.key is not None}
+        places = {key: bytes_of(picture.view, name, key) for key in keys}
+        flags = {key: each for each in found for key, place in places.items() if _lies_in(each.address, place)}
+        shown, focus = findings.flagged(made.rows, flags), made.focus
+        if focus is None:
+            news = {key for key, each in flags.items() if each in picture.news}
+            focus = next((at for at, row in enumerate(shown) if row.key in news), None)
+        return replace(made, rows=shown, focus=focus)
+
+    return rows
+
+
+def _lies_in(address: int | None, place: Bytes | None) -> bool:
+    return address is not None and place is not None and place.address <= address < place.address + place.size
+
+
 def _plain(panel: Callable[[View, View | None, int], Panel]) -> _Rows:
     """A panel that needs nothing but the views."""
     return lambda picture, width: panel(picture.view, picture.before, width)
@@ -213,9 +284,9 @@ _PANELS: dict[str, _Rows] = {
     "delivery": _delivery,
     "registers": _plain(registers.panel),
     "stack": _plain(stack.panel),
-    "idt": _plain(idt.panel),
-    "gdt": _plain(gdt.panel),
-    "tss": _plain(tss.panel),
+    "idt": _flagged("idt", idt.panel),
+    "gdt": _flagged("gdt", gdt.panel),
+    "tss": _flagged("tss", tss.panel),
     "pic": _plain(controllers.panel),
     "display": _plain(display.panel),
     "timeline": _timeline,

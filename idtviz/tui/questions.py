@@ -20,6 +20,7 @@ QUESTIONS = {
     "type_keys": Question("type on the keyboard (enter sends; \\n is the Enter key)", "keys "),
     "raise_irq": Question("interrupt line 0-15, or nmi", "irq "),
     "who": Question("who wrote this last: a register, a symbol, or an address and a size", "who "),
+    "why": Question("why does the interrupt of this line not arrive: 0-15", "why irq "),
     "suppose": Question("what if this vector came now", "suppose "),
 }
 """By the action that asks."""

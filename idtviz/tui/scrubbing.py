@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idtviz.checks.finding import Finding
 from idtviz.debugger.moment import START, Moment
 from idtviz.tui.moving import MovingScreen
 from idtviz.tui.timeline import TimelinePanel
@@ -41,12 +42,12 @@ class ScrubbingScreen(MovingScreen):
             self._aimed = aimed
             self.move(lambda: self.session.seek(aimed), long=True)
 
-    def arrived(self, answer: object) -> None:
+    def arrived(self, answer: object, findings: tuple[Finding, ...]) -> None:
         """Draw; then on to where the hand has gone since."""
         reached, self._aimed = self._aimed, None
         if reached == self._wanted:
             self._wanted = None
-        super().arrived(answer)
+        super().arrived(answer, findings)
         self._go_on()
 
     def action_pause(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from idtviz.debugger.branching import Branch
@@ -14,27 +13,12 @@ from idtviz.machine.events import Happened
 from idtviz.view.events import told
 from idtviz.view.layout import cut, printable
 from idtviz.view.row import Panel, Role, Row, row
+from idtviz.view.sheet import Goal, Sheet
 
 _AROUND = 4  # events that both have, shown around those that one has not
 _NAME = 60  # columns
 _PLACES = 8  # of memory that differs
 _SHOWN = 8  # bytes of each
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """Where a row of a sheet leads. `moment`: None is the present one, or the end of a branch that is shorter."""
-
-    branch: int
-    moment: Moment | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A panel, and where its rows lead: a row's `key` is a place among `goals`."""
-
-    panel: Panel
-    goals: tuple[Goal, ...]
 
 
 def instructions(moment: Moment) -> str:

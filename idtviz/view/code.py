@@ -7,12 +7,15 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from idtviz.checks.finding import Finding
 from idtviz.debugger.disassembly import Instruction
 from idtviz.debugger.symbols import Line
 from idtviz.debugger.view import View
+from idtviz.view.findings import sign, title
+from idtviz.view.fitting import fitted
 from idtviz.view.instructions import address_text, instruction, operand_note
 from idtviz.view.layout import cut, printable
-from idtviz.view.row import Panel, Role, Row, Rows, row
+from idtviz.view.row import Panel, Role, Row, Rows, Span, row
 
 Source = Callable[[str], Sequence[str] | None]
 """The lines of a source file, by the path that a Line has; None where it is not at hand."""
@@ -27,8 +30,15 @@ _BEFORE, _AFTER = 4, 8  # instructions of the current line that are shown around
 _POINTERS = {64: "RIP", 32: "CS:EIP", 16: "CS:IP"}
 
 
-def panel(view: View, _before: View | None, width: int, source: Source, breakpoints: Collection[int] = ()) -> Panel:
-    """Source where there is some, else disassembly. `breakpoints` are addresses, marked ■."""
+def panel(
+    view: View,
+    _before: View | None,
+    width: int,
+    source: Source,
+    breakpoints: Collection[int] = (),
+    findings: Sequence[Finding] = (),
+) -> Panel:
+    """Source where there is some, else disassembly. `breakpoints` are addresses, marked ■; findings have their sign."""
     code = view.code
     note = "" if code.bits == 64 else f"{code.bits}-bit code"
     linear = code.linear(code.rip)
@@ -40,14 +50,14 @@ def panel(view: View, _before: View | None, width: int, source: Source, breakpoi
     lines = source(line.path) if line is not None else None
     name = printable(view.name(linear) or f"{linear:#x}")
     if line is None:
-        rows, focus = _disassembly(view, width, breakpoints)
+        rows, focus = _disassembly(view, width, breakpoints, findings)
         return Panel(f"Code  {name}", rows, note, focus)
     file = printable(line.file)
     if lines is None or line.number > len(lines):
         # The source is not at hand, or it is not what was compiled.
-        rows, focus = _disassembly(view, width, breakpoints)
+        rows, focus = _disassembly(view, width, breakpoints, findings)
         return Panel(f"Code  {file}:{line.number} · {name}", rows, note, focus)
-    rows, focus = _Source(view, line, code.here, lines, width, breakpoints).rows()
+    rows, focus = _Source(view, line, code.here, lines, width, breakpoints, findings).rows()
     return Panel(f"Code  {file} · {name}", rows, note, focus)
 
 
@@ -61,15 +71,17 @@ class _Source:
     lines: Sequence[str]
     width: int
     breakpoints: Collection[int]
+    findings: Sequence[Finding]
 
     def rows(self) -> tuple[Rows, int]:
         """The rows, and the one to keep in sight."""
         by_line = self._by_line()
+        found = self._found_by_line()
         rows: list[Row] = []
         focus = 0
         first = max(1, self.line.number - _LINES_AROUND)
         for number in range(first, min(len(self.lines), self.line.number + _LINES_AROUND) + 1):
-            rows += self._line(number, by_line.get(number, []))
+            rows += self._line(number, by_line.get(number, []), found.get(number, []))
             if number == self.line.number:
                 below, focus = self._instructions(len(rows))
                 rows += below
@@ -84,10 +96,19 @@ class _Source:
                 found.setdefault(line.number, []).append(item)
         return found
 
+    def _found_by_line(self) -> dict[int, list[Finding]]:
+        """What was found at each line of the file."""
+        found: dict[int, list[Finding]] = {}
+        for finding in self.findings:
+            line = None if finding.address is None else self.view.line(finding.address)
+            if line is not None and line.path == self.line.path:
+                found.setdefault(line.number, []).append(finding)
+        return found
+
     def _line_of(self, item: Instruction) -> Line | None:
         return self.view.line(self.view.code.linear(item.address))
 
-    def _line(self, number: int, items: Sequence[Instruction]) -> list[Row]:
+    def _line(self, number: int, items: Sequence[Instruction], found: Sequence[Finding]) -> list[Row]:
         current = number == self.line.number
         stops = any(item.address in self.breakpoints for item in items)
         gutter = ("▶" if current else " ") + ("■" if stops else " ")
@@ -95,9 +116,10 @@ class _Source:
         lit, key = Role.CURRENT if current else None, items[0].address if items else None
         text = _one_column_each(self.lines[number - 1].expandtabs(_TAB))
         first, *more = _folded(text, self.width - _GUTTER) if current else [_fit(text, max(0, self.width - _GUTTER))]
-        marks = (gutter, Role.BAD if stops and not current else Role.CURRENT), (f"{number:4} ", Role.DIM)
-        rows = [row(*marks, (first, role), lit=lit, key=key)]
-        return rows + [row((" " * _GUTTER, Role.DIM), (part, role), lit=lit, key=key) for part in more]
+        marks = (gutter, Role.BAD if stops and not current else Role.CURRENT), (f"{number:4}", Role.DIM)
+        rows = [row(*marks, _flag(found) or Span(" ", Role.DIM), (first, role), lit=lit, key=key)]
+        rows += [row((" " * _GUTTER, Role.DIM), (part, role), lit=lit, key=key) for part in more]
+        return _with_findings(rows, found, self.width)
 
     def _instructions(self, above: int) -> tuple[list[Row], int]:
         """The instructions of the stretch of the line that RIP is in, and the row to keep in sight, with `above` rows.
@@ -117,7 +139,8 @@ class _Source:
             mark = "▶" if item is self.here and len(stretch) > 1 else " "
             mark += "■" if item.address in self.breakpoints and item is not stretch[0] else " "
             gutter = f"{mark:>{_GUTTER}}"
-            rows.append(instruction(self.view, item, item is self.here, self.width, indent=gutter))
+            found = _at(self.view, item, self.findings) if len(stretch) > 1 else []
+            rows.append(instruction(self.view, item, item is self.here, self.width, indent=gutter, flag=_flag(found)))
             if item is self.here:
                 rows += operand_note(self.view, self.width)
         if len(stretch) > end:
@@ -139,6 +162,29 @@ class _Source:
     def _is_same(self, item: Instruction) -> bool:
         line = self._line_of(item)
         return line is not None and (line.path, line.number) == (self.line.path, self.line.number)
+
+
+def _at(view: View, item: Instruction, findings: Sequence[Finding]) -> list[Finding]:
+    linear = view.code.linear(item.address)
+    return [finding for finding in findings if finding.address == linear]
+
+
+def _flag(found: Sequence[Finding]) -> Span | None:
+    """For the column between a line's number, or address, and its text."""
+    return sign(found[0]) if found else None
+
+
+def _with_findings(rows: list[Row], found: Sequence[Finding], width: int) -> list[Row]:
+    """What was found there, in few words: behind the last of the rows where there is room, else below."""
+    for finding in found:
+        mark = sign(finding)
+        text = Span(f"{finding.rule} {title(finding.rule) or printable(finding.message)}", mark.role)
+        last = rows[-1]
+        if len(last.text) + 4 + len(text.text) <= width:
+            rows[-1] = Row((*last.spans, Span(f"  {mark.text} ", mark.role), text), last.lit, last.key)
+        else:
+            rows.append(fitted(row((" " * _GUTTER, Role.DIM), (f"{mark.text} ", mark.role), text), width))
+    return rows
 
 
 def _one_column_each(text: str) -> str:
@@ -173,7 +219,7 @@ def _fit(text: str, room: int) -> str:
     return text if len(text) <= room else text[: max(0, room - 1)] + "…"
 
 
-def _disassembly(view: View, width: int, breakpoints: Collection[int]) -> tuple[Rows, int]:
+def _disassembly(view: View, width: int, breakpoints: Collection[int], findings: Sequence[Finding]) -> tuple[Rows, int]:
     rows: list[Row] = []
     focus = 0
     for item in view.code.instructions:
@@ -186,7 +232,9 @@ def _disassembly(view: View, width: int, breakpoints: Collection[int]) -> tuple[
             focus = len(rows)
         mark = "▶" if current else " "
         mark += "■" if item.address in breakpoints else " "
-        rows.append(instruction(view, item, current, width, indent=mark, lit=current))
+        found = _at(view, item, findings)
+        shown = instruction(view, item, current, width, indent=mark, lit=current, flag=_flag(found))
+        rows += _with_findings([shown], found, width)
         if current:
             rows += operand_note(view, width)
     return tuple(rows), focus

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from idtviz.debugger.moment import Moment
+from idtviz.checks.finding import Finding
+from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.procedures import Stage
 from idtviz.debugger.view import View
 from idtviz.machine.delivery.event import Event, Source
@@ -20,6 +23,7 @@ from idtviz.machine.events import (
     ShutDown,
     SwitchedOff,
 )
+from idtviz.view.findings import sign, when
 from idtviz.view.layout import line, printable
 from idtviz.view.places import name_at
 from idtviz.view.row import Panel, Role, Row, Span
@@ -43,41 +47,114 @@ SIGN_ROLES = {
 """The looks of the signs that `glyph` gives; all others are dim."""
 
 
-def panel(view: View, before: View | None, width: int, events: Sequence[Happened], seen: int) -> Panel:
+def panel(
+    view: View,
+    before: View | None,
+    width: int,
+    events: Sequence[Happened],
+    seen: int,
+    findings: Sequence[Finding] = (),
+) -> Panel:
     """The events around the present, oldest first; those after it are dim. `key` is an event's place in `events`.
 
-    In sight is kept what is under way or about to happen at this moment, else what has happened last.
+    What was found stands between them, in front of the event of the same moment; `key` is -1 for the first of
+    `findings`, -2 for the second. In sight is kept what is under way, what is about to happen or was found at this
+    moment, else what has happened last.
     """
-    known = before.events if before is not None else seen
     first, last = max(0, seen - _BEFORE), min(len(events), seen + _AFTER)
-    moments = [str(Moment(event.instruction, event.step)) for event in events[first:last]]
-    present = under_way(view)
-    pad = max((len(text) for text in (*moments, str(view.moment))), default=1)
-    here = seen if seen < len(events) and moments[seen - first] == str(view.moment) else seen - 1
+    log = _Log(view, before, width, events, seen, findings)
     rows: list[Row] = []
     if first:
         rows.append(line(width, Span(f"{first} earlier", Role.DIM)))
-    focus = 0
-    for place in range(first, last):
-        if place == seen and present is not None:
+    focus = None
+    for shown in log.rows(range(first, last)):
+        if shown.lit:
             focus = len(rows)
-            rows.append(_present(view, present, pad, width))
-            if _is_the_same(events[place], view, present):
-                continue
-        lit = Role.CURRENT if place == here and present is None else None
-        if lit:
-            focus = len(rows)
-        spans = _spans(view, events, events[place], future=place >= seen)
-        stamp = Span(f"{moments[place - first]:>{pad}}  ", Role.DIM if place >= seen else Role.ADDRESS)
-        rows.append(line(width, stamp, *spans, lit=lit, changed=known <= place < seen and lit is None, key=place))
-    if last == seen and present is not None:
-        focus = len(rows)
-        rows.append(_present(view, present, pad, width))
+        rows.append(shown)
     if last < len(events):
         rows.append(line(width, Span(f"{len(events) - last} later", Role.DIM)))
     if not rows:
         rows.append(line(width, Span("nothing has happened yet", Role.DIM)))
-    return Panel("Events", tuple(rows), f"{seen} of {len(events)}", focus)
+    return Panel("Events", tuple(rows), f"{seen} of {len(events)}", focus or 0)
+
+
+@dataclass(frozen=True)
+class _Log:
+    """Events and findings in one order; see `panel` for the keys, by which both are known here too."""
+
+    view: View
+    before: View | None
+    width: int
+    events: Sequence[Happened]
+    seen: int
+    findings: Sequence[Finding]
+
+    def rows(self, places: range) -> Iterator[Row]:
+        """A row for each of the events at `places`, for the findings between them, and for what is under way."""
+        keys = list(self._keys(places))
+        pad = max(len(str(moment)) for moment in (*map(self._moment, keys), self.view.moment))
+        present, here = under_way(self.view), self._here(keys)
+        for key in keys:
+            if present is not None and self._is_ahead(key):
+                yield _present(self.view, present, pad, self.width)
+                same = key >= 0 and _is_the_same(self.events[key], self.view, present)
+                present = None
+                if same:
+                    continue
+            yield self._row(key, pad, lit=key == here)
+        if present is not None:
+            yield _present(self.view, present, pad, self.width)
+
+    def _keys(self, places: range) -> Iterator[int]:
+        begin = _moment(self.events[places.start - 1]) if places.start else START
+        found = ((when(finding), -1 - place) for place, finding in enumerate(self.findings))
+        waiting = deque(sorted((moment, key) for moment, key in found if moment >= begin))
+        for place in places:
+            while waiting and waiting[0][0] <= _moment(self.events[place]):
+                yield waiting.popleft()[1]
+            yield place
+        if places.stop == len(self.events):
+            yield from (key for _, key in waiting)
+
+    def _moment(self, key: int) -> Moment:
+        return _moment(self.events[key]) if key >= 0 else when(self.findings[-1 - key])
+
+    def _is_ahead(self, key: int) -> bool:
+        return key >= self.seen if key >= 0 else self._moment(key) > self.view.moment
+
+    def _here(self, keys: Sequence[int]) -> int | None:
+        """What is about to happen at this moment, was found at it, or happened last; None while something goes on."""
+        if under_way(self.view) is not None:
+            return None
+        now = [key for key in keys if self._moment(key) == self.view.moment and (key < 0 or key == self.seen)]
+        if now:
+            return now[-1]
+        return self.seen - 1 if self.seen else None
+
+    def _row(self, key: int, pad: int, *, lit: bool) -> Row:
+        ahead = self._is_ahead(key)
+        stamp = Span(f"{self._moment(key)!s:>{pad}}  ", Role.DIM if ahead else Role.ADDRESS)
+        if key < 0:
+            spans = _spans_of_finding(self.findings[-1 - key], future=ahead)
+            new = self.before is not None and self._moment(key) > self.before.moment
+        else:
+            spans = _spans(self.view, self.events, self.events[key], future=ahead)
+            new = self.before is not None and key >= self.before.events
+        current = Role.CURRENT if lit else None
+        return line(self.width, stamp, *spans, lit=current, changed=new and not ahead and not lit, key=key)
+
+
+def _moment(event: Happened) -> Moment:
+    return Moment(event.instruction, event.step)
+
+
+def _spans_of_finding(finding: Finding, *, future: bool) -> tuple[Span, ...]:
+    mark, role = sign(finding), Role.DIM if future else Role.TEXT
+    return (
+        Span(f"{mark.text} ", Role.DIM if future else mark.role),
+        Span(f"{finding.rule} ", Role.DIM if future else Role.LABEL),
+        Span(printable(finding.message), role),
+    )
 
 
 def under_way(view: View) -> Event | None:

@@ -8,7 +8,7 @@ from idtviz.debugger.disassembly import Instruction
 from idtviz.debugger.view import View
 from idtviz.view.fitting import clip, fitted
 from idtviz.view.layout import printable
-from idtviz.view.row import Role, Row, Rows, row
+from idtviz.view.row import Role, Row, Rows, Span, row
 
 _BYTES = 20  # columns for the bytes, where there is room for them
 _LEAST_TEXT = 24
@@ -16,21 +16,35 @@ _RELATIVE = re.compile(r"\[rip ([+-]) (0x[0-9a-f]+|\d+)\]")
 _CONSTANT = re.compile(r"(?:^|[\s,\[])(0x[0-9a-f]{4,16})\]?$")
 
 
-def instruction(view: View, item: Instruction, current: bool, width: int, *, indent: str, lit: bool = False) -> Row:
-    """The row; `key` is the instruction's offset in CS. Bytes are left out where there is little room."""
+def instruction(
+    view: View,
+    item: Instruction,
+    current: bool,
+    width: int,
+    *,
+    indent: str,
+    lit: bool = False,
+    flag: Span | None = None,
+) -> Row:
+    """The row; `key` is the instruction's offset in CS. Bytes are left out where there is little room.
+
+    `flag`: a sign for the column behind the address.
+    """
     raw = item.raw.hex(" ")
     if len(raw) > _BYTES:
         raw = clip(raw, _BYTES)
     target = view.name(view.code.linear(item.target)) if item.target is not None else None
     text = f"{item.mnemonic:<6} {printable(target) if target else item.operands}"
-    columns = f"{address_text(view, item.address)}  "
-    if width - len(indent) - len(columns) - _BYTES - 2 >= _LEAST_TEXT:
+    address, columns = address_text(view, item.address), " "
+    if width - len(indent) - len(address) - _BYTES - 4 >= _LEAST_TEXT:
         columns += f"{raw:<{_BYTES}}  "
-    room = max(8, width - len(indent) - len(columns))
+    room = max(8, width - len(indent) - len(address) - 1 - len(columns))
     name = _operand_name(view, item)
     fits = name and len(text) + len(name) + 2 <= room
     return row(
         (indent, Role.CURRENT),
+        (address, Role.ADDRESS),
+        flag or Span(" ", Role.ADDRESS),
         (columns, Role.ADDRESS),
         (clip(text, room), Role.CURRENT if current else Role.CODE),
         *(((f"  {name}", Role.SYMBOL),) if fits else ()),

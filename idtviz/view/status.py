@@ -52,12 +52,14 @@ def key_name(key: str) -> str:
     return _NAMES.get(key, key.upper() if len(key) > 1 and key[0] == "f" else key)
 
 
-def head(view: View, name: str, state: str, width: int, branch: Sequence[str] = ()) -> Panel:
+def head(
+    view: View, name: str, state: str, width: int, branch: Sequence[str] = (), found: tuple[Span, Span] | None = None
+) -> Panel:
     """Which scenario, branch, mode, ring, moment, and what the session is doing.
 
-    `branch`: which run this is, in words, and in fewer.
+    `branch`: which run this is, in words, and in fewer. `found`: the count of findings, in words, and in fewer.
     """
-    found = view.procedure
+    procedure = view.procedure
     number = f"{view.moment.instruction:,}"
     parts = {
         "name": Span(f" {name}", Role.TITLE),
@@ -65,25 +67,30 @@ def head(view: View, name: str, state: str, width: int, branch: Sequence[str] = 
         "where": Span(f"  {where(view)}"),
         "instruction": Span(f"   instruction {number}", Role.VALUE),
     }
-    if found is not None and found.stage is Stage.UNDER_WAY:
-        parts["check"] = Span(f"  check {found.performed} of {len(found.steps)}", Role.CURRENT)
+    if procedure is not None and procedure.stage is Stage.UNDER_WAY:
+        parts["check"] = Span(f"  check {procedure.performed} of {len(procedure.steps)}", Role.CURRENT)
     parts["time"] = Span(f"   {_time(view.ticks / view.hertz)}", Role.DIM)
+    if found is not None:
+        parts["found"] = Span(f"{found[0].text}  ", found[0].role)
     shorter_branch = f"  {branch[-1]}" if branch else ""
     for yields, shorter in (
         ("time", ""),
         ("branch", shorter_branch),
         ("instruction", f"   {number}"),
+        ("found", f"{found[1].text}  " if found is not None else ""),
         ("instruction", ""),
         ("where", ""),
     ):
         if sum(len(span.text) for span in parts.values()) + len(state) + 3 <= width:
             break
-        parts[yields] = Span(shorter, parts[yields].role)
-    spans = [span for span in parts.values() if span.text]
-    used = sum(len(span.text) for span in spans)
+        if yields in parts:
+            parts[yields] = Span(shorter, parts[yields].role)
+    used = sum(len(span.text) for span in parts.values())
     gap = max(1, width - used - len(state) - 1)
     role = Role.BAD if state in ("shutdown", "endless fault", "unsupported") else Role.GOOD
-    return Panel("", (Row((*spans, Span(" " * gap), Span(state, role))),))
+    right = (parts.pop("found"),) if found is not None else ()
+    spans = (span for span in parts.values() if span.text)
+    return Panel("", (Row((*spans, Span(" " * gap), *right, Span(state, role))),))
 
 
 def where(view: View) -> str:

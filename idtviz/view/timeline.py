@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from idtviz.checks.finding import Finding, Severity
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.view import View
 from idtviz.view.axis import SIGNS, Axis, Column
 from idtviz.view.events import SIGN_ROLES, SOURCE_SIGNS, under_way
+from idtviz.view.findings import ROLES as FINDING_ROLES
+from idtviz.view.findings import SIGNS as FINDING_SIGNS
+from idtviz.view.findings import when
 from idtviz.view.row import Panel, Role, Row, Span, row
 from idtviz.view.window import Window
 
@@ -80,6 +84,17 @@ class Scale:
         column = self.column_at(x)
         start = self.window.start(column, self.columns)
         return start, max(start + 1, self.window.start(column + 1, self.columns))
+
+
+def finding_marks(findings: Sequence[Finding]) -> tuple[Mark, ...]:
+    """Where something was found; the worst hides what is less bad."""
+    severities = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
+    return tuple(
+        Mark(when(each), FINDING_SIGNS[severity], FINDING_ROLES[severity], f"{severity.value} found")
+        for severity in severities
+        for each in findings
+        if each.severity is severity
+    )
 
 
 def whole(view: View, frontier: Moment) -> Window:

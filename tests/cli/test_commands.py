@@ -302,7 +302,15 @@ def test_ctrl_c_is_exit_code_130(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["trace", "page_fault"], ["test", "page_fault"], ["list"], ["explain", "#PF"], ["run", "nothing"]]
+    "arguments",
+    [
+        ["trace", "page_fault"],
+        ["check", "page_fault"],
+        ["test", "page_fault"],
+        ["list"],
+        ["explain", "#PF"],
+        ["run", "nothing"],
+    ],
 )
 def test_a_command_without_a_screen_never_imports_textual(arguments):
     code = (

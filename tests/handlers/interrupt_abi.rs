@@ -18,6 +18,7 @@ extern "C" {
 }
 
 static mut TICKS: u64 = 0;
+static mut LAST_CODE: u64 = 0;
 
 #[no_mangle]
 pub extern "x86-interrupt" fn breakpoint_handler(frame: InterruptStackFrame) {
@@ -43,6 +44,23 @@ pub extern "x86-interrupt" fn timer_handler(_frame: InterruptStackFrame) {
         TICKS += 1;
         asm!("out 0x20, al", in("al") 0x20u8);
     }
+}
+
+#[no_mangle]
+pub extern "x86-interrupt" fn keyboard_interrupt_handler(_frame: InterruptStackFrame) {
+    unsafe {
+        let scancode: u8;
+        asm!("in al, 0x60", out("al") scancode);
+        (0xb8000 as *mut u16).write_volatile(0x0700 | scancode as u16);
+        asm!("out 0x20, al", in("al") 0x20u8);
+    }
+}
+
+#[no_mangle]
+pub extern "x86-interrupt" fn general_protection_fault_handler(mut frame: InterruptStackFrame, error_code: u64) {
+    unsafe { LAST_CODE = error_code }
+    let next = frame.instruction_pointer + 2;
+    unsafe { (&raw mut frame.instruction_pointer).write_volatile(next) }
 }
 
 #[no_mangle]

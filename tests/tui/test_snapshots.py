@@ -63,6 +63,18 @@ def test_the_screen_at_the_moment_that_the_scenario_is_about(
     assert snap_compare(app_at(name, MOMENTS[name]), terminal_size=size)
 
 
+@BOTH_SIZES
+def test_a_wrong_kernel_where_a_rule_has_found_the_bug(size: tuple[int, int], snap_compare: Compare) -> None:
+    app = IdtvizApp(LabSession.open("bugs/error_code_not_popped"))
+    assert snap_compare(app, terminal_size=size, run_before=pressing("x"))
+
+
+@BOTH_SIZES
+def test_the_page_of_what_was_found(size: tuple[int, int], snap_compare: Compare) -> None:
+    app = IdtvizApp(LabSession.open("bugs/gate_dpl"))
+    assert snap_compare(app, terminal_size=size, run_before=pressing("x", "colon", *"explain", "enter"))
+
+
 def test_a_large_screen(snap_compare: Compare) -> None:
     assert snap_compare(app_at("page_fault", "#PF+20"), terminal_size=(240, 70))
 

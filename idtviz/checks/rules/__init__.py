@@ -7,13 +7,14 @@ from idtviz.checks.rules import (
     controllers,
     frames,
     gates,
+    handlers,
     registers,
     running,
     segments,
     stacks,
 )
 
-_ROOMS = (gates, segments, frames, stacks, registers, controllers, running)
+_ROOMS = (gates, segments, handlers, frames, stacks, registers, controllers, running)
 
 RULES: tuple[type[Rule], ...] = tuple(
     sorted((rule for room in _ROOMS for rule in room.RULES), key=lambda rule: rule.id)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from idtviz.checks.finding import Note, Severity
 from idtviz.checks.rule import Findings, Rule
+from idtviz.checks.rules import stubs
 from idtviz.checks.scene import Passage, Scene
+from idtviz.checks.stub import Stub
 from idtviz.debugger.observing import Instant, Tables
 from idtviz.machine.delivery.event import Source
 from idtviz.x86.descriptors import SegmentDescriptor
@@ -62,6 +64,9 @@ class ErrorCodeNotPopped(_AtIret):
             Note(f"{passage.delivered.event.name} pushes an error code; the handler begins here", passage.handler),
         )
 
+    def stub(self, stub: Stub) -> Findings:
+        yield from stubs.error_code_left(self, stub)
+
 
 class DummyErrorCode(_AtIret):
     id = "STK002"
@@ -100,6 +105,9 @@ class DummyErrorCode(_AtIret):
                 Note("here IRET is one word too far up", rip),
             )
 
+    def stub(self, stub: Stub) -> Findings:
+        yield from stubs.dummy_code(self, stub)
+
 
 class ArgumentNotPopped(_AtIret):
     id = "STK006"
@@ -135,6 +143,9 @@ class ArgumentNotPopped(_AtIret):
                 instant.registers.linear_rip,
             )
 
+    def stub(self, stub: Stub) -> Findings:
+        yield from stubs.words_left(self, stub)
+
 
 class IretOperandSize(Rule):
     id = "STK007"
@@ -168,6 +179,9 @@ class IretOperandSize(Rule):
                 f"of {frame.word_size}: {right[frame.word_size]} is the one to use",
                 instant.registers.linear_rip,
             )
+
+    def stub(self, stub: Stub) -> Findings:
+        yield from stubs.iret_size(self, stub)
 
 
 def _stack_address(instant: Instant) -> int:

@@ -15,6 +15,7 @@ KINDS: dict[str, type[Input]] = {
     "keys": inputs.Keys,
     "irq": inputs.Irq,
     "nmi": inputs.Nmi,
+    "exception": inputs.Raised,
     "serial": inputs.Serial,
     "poke": inputs.Poke,
     "poke physical": inputs.PokePhysical,

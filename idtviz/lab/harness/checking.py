@@ -1,0 +1,126 @@
+"""Checking the handlers of an object file: each is tried, from ring 0 and from ring 3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from idtviz.debugger.disassembly import LONGEST, disassemble
+from idtviz.debugger.symbols import Symbols
+from idtviz.debugger.symbols.objects import from_object, signatures_of
+from idtviz.debugger.symbols.symbol import Line
+from idtviz.lab.checking import NOWHERE, Checked, Place, Reported
+from idtviz.lab.harness import trial
+from idtviz.lab.harness.claims import Claims
+from idtviz.lab.harness.handler import Handler, chosen
+from idtviz.lab.harness.standing_in import is_slot
+from idtviz.lab.harness.trial import Ending, Trial
+from idtviz.lab.harness.verdict import Verdict, verdict
+from idtviz.lab.harness.world import BASE, RECORDER, SLOT, HarnessError, World
+from idtviz.lab.image_file import FileProblem, read
+from idtviz.lab.problems import Problem, ScenarioError
+from idtviz.lab.source_files import SourceFiles
+from idtviz.machine.boot.problem import ImageError
+from idtviz.machine.objects import LoadedObject, ObjectError, load
+
+LARGEST = 64 << 20
+"""Bytes of the largest file that is read."""
+_ALIGNMENT_CHECK = 17
+
+
+def check_object(path: Path, symbol: str | None = None, vector: int | None = None) -> Checked:
+    """Try the handlers of an object file or a linked program, the one called `symbol`, of `vector`, or all that tell.
+
+    Raises ScenarioError where there is no handler to be tried.
+    """
+    try:
+        raw = read(path, str(path), LARGEST)
+        loaded = load(raw, BASE, RECORDER, SLOT)
+        handlers = chosen(loaded, symbol, vector)
+        symbols, claims = from_object(raw, loaded), Claims(loaded, signatures_of(raw, loaded))
+        verdicts = tuple(_verdict(handler, loaded, symbols, claims) for handler in handlers)
+    except (FileProblem, ObjectError, ImageError, HarnessError) as problem:
+        raise ScenarioError([Problem(str(path), None, str(problem))]) from problem
+    places = _Places(path, loaded, symbols)
+    reported = tuple(
+        Reported(
+            finding,
+            places.of(finding.address),
+            tuple((note.text, places.of(note.address)) for note in finding.notes),
+        )
+        for found in verdicts
+        for finding in found.findings
+    )
+    kind = "linked program" if loaded.linked else "object file"
+    said = ". ".join(verdicts[0].said if len(verdicts) == 1 else [found.brief for found in verdicts])
+    return Checked(str(path), f"{loaded.bits}-bit {kind}, {_count(handlers)}", reported, said)
+
+
+def _verdict(handler: Handler, loaded: LoadedObject, symbols: Symbols, claims: Claims) -> Verdict:
+    return verdict(handler, tuple(_trials(handler, loaded, symbols)), loaded, claims)
+
+
+def _trials(handler: Handler, loaded: LoadedObject, symbols: Symbols) -> Iterator[Trial]:
+    event, given = trial.event_of(handler.vector)
+    for ring in (3,) if handler.vector == _ALIGNMENT_CHECK else (0, 3):
+        world = World(loaded, handler.address, handler.vector, ring, event)
+        found = trial.run(world, given, symbols)
+        world = replace(world, stops=_stops(found, loaded), vectors=found.saves_vectors)
+        if world.stops or world.vectors:
+            found = trial.run(world, given, symbols)
+        yield found
+        if found.enabled:
+            yield trial.run(world, given, symbols, nested=True)
+
+
+def _stops(found: Trial, loaded: LoadedObject) -> frozenset[int]:
+    """The function that is not there and does not mean to return: behind the call of it there is no code."""
+    if found.ending is not Ending.FAULTED or not found.calls:
+        return frozenset()
+    last = found.calls[-1].at
+    behind = last.registers.linear_rip + len(last.raw)
+    targets = [at.registers.linear_rip for at in found.calls[-1].instants[:1]]
+    if found.rip == behind and targets and is_slot(targets[0], loaded):
+        return frozenset(targets)
+    return frozenset()
+
+
+def _count(handlers: Sequence[Handler]) -> str:
+    return str(handlers[0]) if len(handlers) == 1 else f"{len(handlers)} handlers"
+
+
+class _Places:
+    """Finds the places of addresses in an object file."""
+
+    def __init__(self, path: Path, loaded: LoadedObject, symbols: Symbols) -> None:
+        self._loaded, self._symbols = loaded, symbols
+        self._sources = SourceFiles((path.parent,))
+
+    def of(self, address: int | None) -> Place:
+        """The place of a linear address."""
+        if address is None:
+            return NOWHERE
+        symbol, line = self._symbols.at(address), self._symbols.line(address)
+        return Place(
+            file=None if line is None else line.path,
+            line=None if line is None else line.number,
+            source=None if line is None else self._text(line),
+            symbol=None if symbol is None else symbol.shown,
+            address=address,
+            offset=0 if symbol is None else address - symbol.address,
+            instruction=self._instruction(address),
+        )
+
+    def _text(self, line: Line) -> str | None:
+        lines = self._sources.lines(line.path)
+        return None if lines is None or not 0 < line.number <= len(lines) else lines[line.number - 1]
+
+    def _instruction(self, address: int) -> str | None:
+        piece = self._loaded.piece_at(address)
+        if piece is None or not piece.executable:
+            return None
+        start = address - piece.address
+        found = disassemble(piece.data[start : start + LONGEST], address, self._loaded.bits)[0]
+        target = None if found.target is None else self._symbols.name(found.target)
+        return f"{found.mnemonic} {target or found.operands}".strip()

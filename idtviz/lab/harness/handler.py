@@ -1,0 +1,89 @@
+"""Which symbol of an object is the handler that is meant, and of which vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from idtviz.machine.objects import LoadedObject, ObjectError, ObjectSymbol, vector_of_name
+from idtviz.x86.vectors import VECTORS
+
+_MOST = 64
+"""Handlers of one file that are tried."""
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A handler by its name, linear address and vector."""
+
+    name: str
+    address: int
+    vector: int
+
+    def __str__(self) -> str:
+        return f"{self.name} as the handler of vector {self.vector:#x} ({vector_name(self.vector)})"
+
+
+def vector_name(vector: int) -> str:
+    """`#PF`, `IRQ1`, `INT 0x80`."""
+    if vector < 32:
+        return VECTORS[vector].mnemonic
+    return f"IRQ{vector - 32}" if vector < 48 else f"INT {vector:#x}"
+
+
+def chosen(loaded: LoadedObject, symbol: str | None, vector: int | None) -> tuple[Handler, ...]:
+    """The handlers to try: the one that is named, or all whose names tell their vectors. Raises ObjectError."""
+    if symbol is not None:
+        return (_named(loaded, symbol, vector),)
+    if vector is not None:
+        return (_only(loaded, vector),)
+    found = tuple(_told(loaded))[:_MOST]
+    if not found:
+        raise ObjectError(
+            "no vector is given, and no symbol's name tells one (such as page_fault_handler, isr14 or irq1); give "
+            f"--vector N, and --symbol S to say which of them is meant: {_list(loaded)}"
+        )
+    return found
+
+
+def _named(loaded: LoadedObject, name: str, vector: int | None) -> Handler:
+    found = [item for item in loaded.named(name) if item.executable]
+    if not found:
+        raise ObjectError(f"has no code called {name!r}; what it has: {_list(loaded)}")
+    number = vector_of_name(name) if vector is None else vector
+    if number is None:
+        raise ObjectError(f"the name {name!r} tells no vector: give it with --vector N")
+    return Handler(name, found[0].address, number)
+
+
+def _only(loaded: LoadedObject, vector: int) -> Handler:
+    """The one symbol that may be meant: the one whose name tells this vector, or the only one there is."""
+    candidates = loaded.candidates
+    told = [item for item in candidates if vector_of_name(item.name) == vector]
+    global_ones = [item for item in candidates if item.is_global] or list(candidates)
+    found = told or global_ones
+    if not found:
+        raise ObjectError("there is no code in it that has a name; a handler has one")
+    if len(found) > 1 and len({item.address for item in found}) > 1:
+        raise ObjectError(f"which of these is the handler? Give it with --symbol S: {_names(found)}")
+    return Handler(found[0].name, found[0].address, vector)
+
+
+def _told(loaded: LoadedObject) -> Iterator[Handler]:
+    seen: set[int] = set()
+    for item in loaded.candidates:
+        vector = vector_of_name(item.name)
+        if vector is not None and item.address not in seen:
+            seen.add(item.address)
+            yield Handler(item.name, item.address, vector)
+
+
+def _list(loaded: LoadedObject) -> str:
+    return _names(loaded.candidates) or "no code that has a name"
+
+
+def _names(found: list[ObjectSymbol] | tuple[ObjectSymbol, ...]) -> str:
+    names = list(dict.fromkeys(item.name for item in found))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
