@@ -60,6 +60,7 @@ def gone_on(session: PreparedSession) -> str:
     known = in_order(session.findings)
     found = next((finding for finding in known if when(finding) > session.moment), None)
     if found is None:
+        session.seek(session.frontier)
         stop = session.run(stop_when=lambda: len(session.findings) > len(known) or session.idle)
         found = next((finding for finding in in_order(session.findings) if finding not in known), None)
         if found is None:

@@ -179,7 +179,7 @@ def _story(picture: Picture, width: int) -> Panel:
     lesson = narration(picture.session)
     busy = picture.view.procedure is not None and picture.view.procedure.performed
     rows: Rows = ()
-    found = findings.sentence(picture.news)
+    found = findings.sentence(picture.news, picture.view)
     said = " · ".join(part for part in (picture.message, found, _note(picture), _own_note(picture)) if part)
     if said:
         rows = paragraphs("", said, width, role=Role.WARNING)

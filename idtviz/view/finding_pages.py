@@ -9,7 +9,7 @@ from idtviz.checks.rules import BY_ID
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.view import View
 from idtviz.view.branches import instructions
-from idtviz.view.findings import ROLES, sign, title, up_to, when
+from idtviz.view.findings import ROLES, place, sign, title, up_to, when
 from idtviz.view.fitting import fitted, told
 from idtviz.view.layout import printable
 from idtviz.view.row import Panel, Role, Row, Rows, Span, row
@@ -27,7 +27,7 @@ def listed(findings: Sequence[Finding], branch: int, moment: Moment, width: int)
     stamps = [instructions(when(each)) for each in findings]
     pad = max(map(len, stamps))
     rows = []
-    for place, (each, stamp) in enumerate(zip(findings, stamps, strict=True)):
+    for key, (each, stamp) in enumerate(zip(findings, stamps, strict=True)):
         ahead = when(each) > moment
         rows.append(
             fitted(
@@ -37,7 +37,7 @@ def listed(findings: Sequence[Finding], branch: int, moment: Moment, width: int)
                     sign(each),
                     (f" {each.rule}  ", Role.DIM if ahead else Role.LABEL),
                     (printable(each.message), Role.DIM if ahead else Role.TEXT),
-                    key=place,
+                    key=key,
                 ),
                 width,
             )
@@ -53,13 +53,13 @@ def listed(findings: Sequence[Finding], branch: int, moment: Moment, width: int)
 def page(finding: Finding, view: View, branch: int, width: int) -> Sheet:
     """All about one: the whole message, what led there, why it matters, what to change. Enter goes to its moment."""
     width = min(width, LONGEST)
-    place = "" if finding.address is None else f"  {_place(view, finding.address)}"
+    where = "" if finding.address is None else f"  {place(view, finding.address)}"
     rows = [
-        row(sign(finding), (f" {finding.severity.value}", ROLES[finding.severity]), (place, Role.SYMBOL)),
+        row(sign(finding), (f" {finding.severity.value}", ROLES[finding.severity]), (where, Role.SYMBOL)),
         *told((), Span(printable(finding.message)), width),
     ]
     for note in finding.notes:
-        where = "" if note.address is None else f": {_place(view, note.address)}"
+        where = "" if note.address is None else f": {place(view, note.address)}"
         rows += told((Span("· ", Role.LABEL),), Span(f"{printable(note.text)}{where}", Role.SOURCE), width)
     rows += [Row(), *of_rule(finding.rule, width)]
     stamp = "" if finding.moment is None else f"  at {instructions(finding.moment)}"
@@ -82,10 +82,3 @@ def of_rule(rule: str, width: int) -> Rows:
     for name, text in parts:
         rows += told((Span(f"{name:<{_HEADS}}", Role.LABEL),), Span(text), width)
     return tuple(rows)
-
-
-def _place(view: View, address: int) -> str:
-    """`page_fault_handler+0xc · error_code_not_popped.S:31`."""
-    line = view.line(address)
-    name = printable(view.name(address) or f"{address:#x}")
-    return name if line is None else f"{name} · {printable(line.file)}:{line.number}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from idtviz.checks.finding import Finding, Severity
 from idtviz.checks.rules import BY_ID
 from idtviz.debugger.moment import START, Moment
+from idtviz.debugger.view import View
 from idtviz.view.layout import printable
 from idtviz.view.row import Role, Row, Rows, Span
 
@@ -76,10 +77,22 @@ def counted(findings: Sequence[Finding], moment: Moment) -> tuple[Span, Span] | 
     return Span(f"{counts} · {ahead} ahead (x)", role), Span(f"{counts}/{len(findings)}", role)
 
 
-def sentence(findings: Sequence[Finding]) -> str:
-    """What is said of the first of them, and how many more there are."""
+def place(view: View, address: int) -> str:
+    """`page_fault_handler+0xc · page_fault.S:31`."""
+    line = view.line(address)
+    name = printable(view.name(address) or f"{address:#x}")
+    return name if line is None else f"{name} · {printable(line.file)}:{line.number}"
+
+
+def sentence(findings: Sequence[Finding], view: View) -> str:
+    """What is said of the first of them, where that is, if not here, and how many more there are."""
     if not findings:
         return ""
     first, *more = findings
     text = f"{SIGNS[first.severity]} {first.rule}: {printable(first.message)}"
-    return f"{text} · and {len(more)} more: see :findings" if more else f"{text} · :explain tells what to change"
+    if more:
+        return f"{text} · and {len(more)} more: see :findings"
+    code = view.code
+    if first.address is None or first.address == code.linear(code.rip):
+        return f"{text} · :explain tells what to change"
+    return f"{text} · :explain tells what to change at {place(view, first.address)}"

@@ -24,8 +24,9 @@ def chain(found: Chain, branch: int, moment: Moment, width: int) -> Sheet:
         leads = link is not None and moments[link] is not None
         rows.append(replace(row, key=link if leads else None))
     goals = tuple(Goal(branch, moment) for moment in moments)
-    note = "enter goes there · esc closes" if any(row.key is not None for row in rows) else "esc closes"
-    return Sheet(Panel(f"Why  how it came to {instructions(moment)}", tuple(rows), note, 0), goals)
+    first = next((place for place, row in enumerate(rows) if row.key is not None), None)
+    note = "esc closes" if first is None else "enter goes there · esc closes"
+    return Sheet(Panel(f"Why  how it came to {instructions(moment)}", tuple(rows), note, first or 0), goals)
 
 
 def arrival(found: Arrival, width: int) -> Sheet:

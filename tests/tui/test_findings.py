@@ -7,6 +7,7 @@ from textual.pilot import Pilot
 
 from idtviz.lab.session import LabSession
 from idtviz.tui.app import IdtvizApp
+from idtviz.tui.completion import completed
 from idtviz.tui.dialogs import GoalSheet
 from idtviz.view.findings import when
 from tests.tui.test_debugger import WIDE, panel, screen_of, settled, text_of
@@ -203,8 +204,7 @@ async def test_why_tells_how_it_came_to_this_and_leads_there() -> None:
         session.run()
         await press(pilot, "W")
         assert "A handler returns without EOI" in sheet_text(app)
-        rows = panel(app, "sheet").rows
-        await press(pilot, *["down"] * next(place for place, row in enumerate(rows) if row.key is not None), "enter")
+        await press(pilot, "enter")
         assert session.moment == when(session.findings[0])
 
 
@@ -234,3 +234,11 @@ async def test_the_line_for_why_names_what_it_takes() -> None:
         for wrong in ("why irq 2", "why nonsense", "why 14"):
             await enter(pilot, wrong)
             assert "why irq" in text_of(app, "story")
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [("explain ST", "explain STK001"), ("explain idt.l", "explain idt.limit"), ("why v", "why vector")],
+)
+def test_what_can_be_explained_is_completed(text: str, whole: str) -> None:
+    assert completed(text, LabSession.open(BUG).symbols) == whole

@@ -70,10 +70,18 @@ def test_a_finding_that_shows_later_stands_later_whenever_it_became_known() -> N
 
 
 def test_of_several_findings_the_sentence_tells_one_and_counts_the_others() -> None:
+    view = recorded().view
     first, second = made(Severity.WARNING, 1), made(Severity.ERROR, 2)
-    assert findings.sentence(()) == ""
-    assert findings.sentence((first,)).startswith("⚐ STK001: the message at 1 · ")
-    assert "and 1 more" in findings.sentence((first, second))
+    assert findings.sentence((), view) == ""
+    assert findings.sentence((first,), view).startswith("⚐ STK001: the message at 1 · ")
+    assert "and 1 more" in findings.sentence((first, second), view)
+
+
+def test_the_sentence_says_where_to_look_if_that_is_not_here() -> None:
+    session = recorded()
+    assert "handler_return" not in findings.sentence(session.findings, session.view)
+    session.seek("0")
+    assert "handler_return · error_code_not_popped.S" in findings.sentence(session.findings, session.view)
 
 
 def test_the_line_to_change_bears_the_sign_and_the_rule() -> None:
@@ -161,7 +169,7 @@ def test_what_a_guest_has_named_cannot_break_a_page() -> None:
     odd = Finding("XYZ999", Severity.NOTE, "a \x1b[31m name", 0x10, None, (Note("\x07", None),))
     sheet = finding_pages.page(odd, session.view, 1, 60)
     assert all(row.text.isprintable() for row in sheet.panel.rows)
-    assert findings.sentence((odd,)).isprintable()
+    assert findings.sentence((odd,), session.view).isprintable()
 
 
 def test_the_list_goes_to_the_moments() -> None:

@@ -187,8 +187,6 @@ def wrong_limit(now: Situation, vector: int) -> str | None:
     size, room = idt.entry_size, idt.limit + 1
     if room < size:
         return f"{room} bytes, and one gate has {size}. It looks like the size of a pointer"
-    if room in (255, 256, 257) and size == 16:
-        return "that is the number of the gates and not of their bytes"
     if isinstance(gate := _missed(now), Gate32 | Gate64) and gate.present and not gate.s:
         valid = gate.type in (LONG_GATES if isinstance(gate, Gate64) else (0x5, 0x6, 0x7, 0xE, 0xF))
         if valid and gate.selector:

@@ -117,7 +117,7 @@ class SwapGs(Rule):
         "Test the saved CS in the frame (`test byte ptr [rsp + 8], 3`, further up once registers are pushed) and "
         "execute SWAPGS only where its RPL is 3: on the way in, and in front of IRET by the same test."
     )
-    source = "SDM 2B SWAPGS; SDM 3A 5.8.7"
+    source = "SDM 2B SWAPGS; SDM 3A 5.8.8"
 
     def __init__(self) -> None:
         self._kernel: set[int] = set()

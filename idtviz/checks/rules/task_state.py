@@ -118,10 +118,10 @@ class TssLayout(SettledRule):
     severity = Severity.ERROR
     why = (
         "The descriptor of a TSS holds its base in four pieces, in long mode the last one in eight bytes more, and a "
-        "limit of at least 0x67. In a TSS of 64-bit mode RSP0 stands at offset 4, IST1 at 0x24: no field is aligned "
-        "to its size, so that a C structure needs `packed`. The interrupt stacks count from IST1, and 0 in a gate "
-        "means none: an array's element 0 is IST1. Who is off by one has a gate that takes its stack from a field "
-        "that is 0, and the push goes to the end of the address space."
+        "limit of at least 0x67. In a TSS of 64-bit mode RSP0 stands at offset 4 and IST1 at 0x24: these quadwords are "
+        "not aligned to 8 bytes, so that a C structure needs `packed`. The interrupt stacks count from IST1, and 0 in "
+        "a gate means none: an array's element 0 is IST1. Who is off by one has a gate that takes its stack from a "
+        "field that is 0, and the push goes to the end of the address space."
     )
     fix = (
         "Compare the TSS with SDM 3A figure 7-11: a reserved doubleword, RSP0 to RSP2, 8 reserved bytes, IST1 to IST7. "

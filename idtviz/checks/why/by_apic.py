@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from idtviz.checks.why.by_pic import device_line
+from idtviz.checks.why.by_pic import DEVICE_REQUESTS, device_line
 from idtviz.checks.why.values import Condition
 from idtviz.debugger.view import View
 from idtviz.machine.chips import ioapic_state, lapic_state
@@ -64,7 +64,7 @@ def _entry(
     line = device_line(view, irq)
     high = ioapic_state.asserted(io, pin)
     yield Condition(
-        "the device requests",
+        DEVICE_REQUESTS,
         high or arrived,
         f"pin {pin} is active" if high else "vector is already in the local APIC" if arrived else line.found,
         "" if high or arrived else line.change,

@@ -11,6 +11,9 @@ from idtviz.machine.chips.keyboard import CB_IRQ1
 from idtviz.machine.chips.pic import CASCADE
 from idtviz.machine.chips.pic8259 import InitState, Pic8259State
 
+DEVICE_REQUESTS = "the device requests"
+"""The name of the first condition, which no controller decides."""
+
 
 def from_line(view: View, irq: int) -> tuple[tuple[Condition, ...], int]:
     """The conditions for IRQ0 to IRQ15, and the vector that it comes on."""
@@ -51,17 +54,17 @@ def device_line(view: View, irq: int) -> Condition:
     high, requested, served = bool(chip.lines & bit), bool(chip.irr & bit), bool(chip.isr & bit)
     if requested or served:
         what = "the line is requested" if requested else "it was acknowledged, and is in service"
-        return Condition("the device requests", True, f"{what} ({'high' if high else 'low'})")  # noqa: FBT003
+        return Condition(DEVICE_REQUESTS, True, f"{what} ({'high' if high else 'low'})")  # noqa: FBT003
     if high:
         return Condition(
-            "the device requests",
+            DEVICE_REQUESTS,
             holds=False,
             found=f"the line of IRQ{irq} has stayed high since its last interrupt, and an edge-triggered input wants "
             f"it to fall and rise again: {_stuck(irq)}",
             change=_serve(irq),
         )
     found, change = _silent(view, irq)
-    return Condition("the device requests", holds=False, found=found, change=change)
+    return Condition(DEVICE_REQUESTS, holds=False, found=found, change=change)
 
 
 def _stuck(irq: int) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from idtviz.checks.finding import Finding
 from idtviz.checks.rules.running import waits_for
+from idtviz.checks.why.arriving import arrival, lines_of_interest
+from idtviz.checks.why.by_pic import DEVICE_REQUESTS
 from idtviz.checks.why.values import Ending
 from idtviz.debugger.arriving import ENDLESS
 from idtviz.debugger.moment import Moment
@@ -16,6 +18,9 @@ from idtviz.debugger.session import Phase, Session
 from idtviz.machine.delivery.event import Event, Source
 from idtviz.machine.events import Delivered, Happened, ShutDown, SwitchedOff
 from idtviz.x86.flags import IF
+
+_INPUTS = (1, 4)
+"""The lines of the keyboard and of COM1, through which someone outside can wake a kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +80,9 @@ def verdict(judged: Judged, here: Moment, deliveries: Sequence[Delivered]) -> st
         case Ending.ENDLESS_DELIVERY:
             name = first.event.name if first is not None else "an exception"
             return f"The processor hangs {count}: {name} cannot be delivered, and what comes instead neither."
-        case Ending.GAVE_UP:
+        case Ending.STOPPED:
             last = [it.event.name for it in deliveries if _is_trouble(it.event)]
-            return f"The kernel gave up {count}, in the handler of {last[-1] if last else 'an exception'}."
+            return f"The kernel stopped for good {count}, in the handler of {last[-1] if last else 'an exception'}."
         case Ending.SPIN:
             return f"The kernel hangs {count}, in a loop that nothing ends."
         case Ending.HANG:
@@ -109,17 +114,38 @@ def _halted(session: Session, live: tuple[int, ...]) -> Judged:
         title = f"HLT for ever, in the handler of {name}"
         wakes = "no interrupt can come that would end it" if enabled else "IF is 0: only an NMI could end it"
         prose = (f"The HLT at {where} stands in the handler of {name}; {wakes}.",)
-        return Judged(Ending.GAVE_UP, live, (), address, title, prose)
+        return Judged(Ending.STOPPED, live, (), address, title, prose)
     if enabled:
-        prose = (
-            f"The HLT at {where} has IF=1, but no device is set up whose interrupt would get through to the processor.",
-        )
-        return Judged(Ending.HANG, live, (), address, "HLT waits for an interrupt that cannot come", prose)
+        return _idle(session, live, address, where)
     prose = (f"The HLT at {where} has IF=0, as kernels do at their end.",)
     if live:
         name = known[live[-1]].event.name if live[-1] in known else "an interrupt"
         prose = (f"The HLT at {where} has IF=0, in the handler of {name}.",)
     return Judged(Ending.DONE, live, (), address, "the kernel ended in HLT with IF=0", prose)
+
+
+def _idle(session: Session, live: tuple[int, ...], address: int, where: str) -> Judged:
+    """HLT with IF=1, and nothing in the machine will wake it: it waits for someone outside, or in vain."""
+    seen = session.events[: session.seen]
+    served = any(isinstance(it, Delivered) and it.event.source is Source.EXTERNAL for it in seen)
+    held = any(_held_back(session, irq) for irq in lines_of_interest(session.view))
+    if held or not (served or any(_only_waits(session, irq) for irq in _INPUTS)):
+        prose = (
+            f"The HLT at {where} has IF=1, but no interrupt that a device asks for gets through to the processor.",
+        )
+        return Judged(Ending.HANG, live, (), address, "HLT waits for an interrupt that cannot come", prose)
+    prose = (f"The HLT at {where} has IF=1: the kernel is idle until someone presses a key or sends something.",)
+    return Judged(Ending.RUNNING, live, (), address, "the kernel is idle in HLT", prose)
+
+
+def _held_back(session: Session, irq: int) -> bool:
+    return arrival(session, irq=irq).blocked is not None
+
+
+def _only_waits(session: Session, irq: int) -> bool:
+    """Whether nothing but the device keeps a line's interrupt from arriving."""
+    found = arrival(session, irq=irq).conditions
+    return all(it.holds or it.name == DEVICE_REQUESTS for it in found)
 
 
 def _spin(session: Session, live: tuple[int, ...], loop: Sequence[Instant], where: str) -> Judged:
@@ -140,7 +166,7 @@ def _spin(session: Session, live: tuple[int, ...], loop: Sequence[Instant], wher
         # A loop that waits for nothing is meant to be the end.
         if inside:
             prose = (f"The loop at {where} stands in the handler of {inside[-1].name}, and does nothing.",)
-            return Judged(Ending.GAVE_UP, live, (), address, f"a loop, in the handler of {inside[-1].name}", prose)
+            return Judged(Ending.STOPPED, live, (), address, f"a loop, in the handler of {inside[-1].name}", prose)
         ending = Ending.RUNNING if enabled else Ending.DONE
         title = f"the kernel ended in a loop with IF={int(enabled)}"
         return Judged(ending, live, (), address, title, (f"The loop at {where} does nothing, and waits for nothing.",))

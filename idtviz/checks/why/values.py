@@ -18,7 +18,7 @@ class Ending(Enum):
     """Each delivery fails and leads to the next, and no instruction completes any more."""
     SPIN = "spin"
     """A loop that nothing ends."""
-    GAVE_UP = "gave up"
+    STOPPED = "stopped"
     """HLT for ever inside the handler of an exception."""
     HANG = "hang"
     """HLT for ever while an interrupt is awaited, or requested."""
