@@ -123,13 +123,13 @@ class Picture:
         """What column `x` of the timeline shows: a mark, else its most notable event, else its first instruction."""
         if self.scale is None:
             return None
-        start, end = self.scale.stretch(x)
-        for mark in reversed(self.marks):
-            if start <= mark.moment.instruction < end:
-                return mark.moment
-        place = self.axis.notable(self.scale.window, self.scale.column_at(x), self.scale.columns)
+        scale, column = self.scale, self.scale.column_at(x)
+        mark = timeline.placed(self.marks, self.axis.columns(scale.window, scale.columns), scale).get(column)
+        if mark is not None:
+            return mark.moment
+        place = self.axis.notable(scale.window, column, scale.columns)
         if place is None or place >= len(self.session.events):
-            return Moment(start)
+            return Moment(scale.stretch(x)[0])
         event = self.session.events[place]
         return Moment(event.instruction, event.step)
 

@@ -14,6 +14,7 @@ from idtviz.view.row import Role, Row, Rows, Span
 SIGNS = {Severity.ERROR: "⚑", Severity.WARNING: "⚐", Severity.NOTE: "¶"}
 """One sign for each severity, so that it is read without colour."""
 ROLES = {Severity.ERROR: Role.BAD, Severity.WARNING: Role.WARNING, Severity.NOTE: Role.READ}
+_DESCRIPTOR = 8  # bytes of an entry of the GDT
 _BY_WEIGHT = (Severity.NOTE, Severity.WARNING, Severity.ERROR)
 
 
@@ -78,10 +79,22 @@ def counted(findings: Sequence[Finding], moment: Moment) -> tuple[Span, Span] | 
 
 
 def place(view: View, address: int) -> str:
-    """`page_fault_handler+0xc · page_fault.S:31`."""
+    """`page_fault_handler+0xc · page_fault.S:31`, `IDT[14]`, `GDT[2]`."""
     line = view.line(address)
-    name = printable(view.name(address) or f"{address:#x}")
+    entry = _entry(view, address) if line is None else ""
+    name = entry or printable(view.name(address) or f"{address:#x}")
     return name if line is None else f"{name} · {printable(line.file)}:{line.number}"
+
+
+def _entry(view: View, address: int) -> str:
+    """The entry of a table in use that lies there; real mode has no GDT."""
+    vector = (address - view.idt.base) // view.idt.entry_size
+    if 0 <= vector < len(view.idt.gates):
+        return f"{view.idt.name}[{vector}]"
+    gdt = view.gdt
+    if view.mode != "real" and gdt.base <= address <= gdt.base + gdt.limit:
+        return f"{gdt.name}[{(address - gdt.base) // _DESCRIPTOR}]"
+    return ""
 
 
 def sentence(findings: Sequence[Finding], view: View) -> str:

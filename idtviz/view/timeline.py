@@ -97,6 +97,24 @@ def finding_marks(findings: Sequence[Finding]) -> tuple[Mark, ...]:
     )
 
 
+def placed(marks: Iterable[Mark], columns: Sequence[Column], scale: Scale) -> dict[int, Mark]:
+    """The mark of each column that shows one, the later in front of the earlier; none hides the end of the run.
+
+    Where an instruction has several columns, its marks stand beside its events.
+    """
+    found: dict[int, Mark] = {}
+    for mark in marks:
+        number = mark.moment.instruction
+        if scale.window.holds(number):
+            first = scale.column(number)
+            last = min(max(first + 1, scale.column(number + 1)), scale.columns)
+            free = [place for place in range(first, last) if not columns[place].sign]
+            place = next((place for place in free if place not in found or found[place].sign == mark.sign), first)
+            if columns[place].sign != SIGNS[-1]:
+                found[place] = mark
+    return found
+
+
 def whole(view: View, frontier: Moment) -> Window:
     """All that is known of the run."""
     return Window(0, max(frontier.instruction, view.moment.instruction, 1))
@@ -153,10 +171,8 @@ def _events(columns: Sequence[Column], scale: Scale, view: View, here: int, mark
     if going is not None and 0 <= here < len(signs):
         signs[here] = max(signs[here], SOURCE_SIGNS[going.source], key=_rank)
     cells = [_sign(sign or (_PAST if place <= here else _AHEAD)) for place, sign in enumerate(signs)]
-    for mark in marks:
-        place = scale.column(mark.moment.instruction)
-        if scale.window.holds(mark.moment.instruction) and cells[place].text != SIGNS[-1]:
-            cells[place] = Span(mark.sign, mark.role)
+    for place, mark in placed(marks, columns, scale).items():
+        cells[place] = Span(mark.sign, mark.role)
     return cells
 
 

@@ -26,19 +26,19 @@ def guest(
     handlers: Mapping[int, str],
     *inputs: tuple[int, Input],
     unmasked: int = 0,
-    interrupts: bool = True,
+    interrupts: bool | None = None,
     prepare: Callable[[Watched], None] = lambda _: None,
 ) -> Session:
-    """`code` in ring 0 with IF=1 (or 0, without `interrupts`), run to its end or for 6000 instructions.
+    """`code` in ring 0, run to its end or for 6000 instructions, with `inputs` given at their counts of instructions.
 
-    `unmasked` lines of the master 8259 come on vectors from 0x20 on; 0 leaves the 8259s as a BIOS does. `inputs` are
-    given at their counts of instructions.
+    `unmasked` lines of the master 8259 come on vectors from 0x20 on; 0 leaves the 8259s as a BIOS does. `interrupts` is
+    IF: where it is not told, 1 if there are lines unmasked.
     """
     text = "".join(f"\n.org {HANDLER * (1 + place)}\n{lines}" for place, lines in enumerate(handlers.values()))
     at = LongModeWorld().with_(code=assembled(code + text))
     for place, vector in enumerate(handlers):
         at = at.with_gate(vector, offset=handler_address(place), dpl=3)
-    at = at.with_(rflags=at.rflags | IF) if interrupts else at
+    at = at.with_(rflags=at.rflags | IF) if (bool(unmasked) if interrupts is None else interrupts) else at
 
     def build() -> Machine:
         watched = bare(at)

@@ -71,20 +71,20 @@ def test_no_eoi_for_irq8_at_all_is_one_finding():
 
 def test_an_interrupt_on_an_exceptions_vector_is_named_after_it():
     open_timer = "mov al, 0xfe; out 0x21, al"
-    (finding,) = findings(guest(f"{open_timer}; {LOOP}", {8: handler(EOI)}, (9, Irq(0))))
+    (finding,) = findings(guest(f"{open_timer}; {LOOP}", {8: handler(EOI)}, (9, Irq(0)), interrupts=True))
     assert finding.rule == "PIC004"
     assert "IRQ0 came on vector 8, which is #DF's; its handler expects an error code" in finding.message
 
 
 def test_an_open_line_on_an_exceptions_vector_is_seen_before_it_comes():
     code = f"mov al, 0xfe; out 0x21, al; int3; int3; {LOOP}"
-    (finding,) = findings(guest(code, {3: "iretq"}))
+    (finding,) = findings(guest(code, {3: "iretq"}, interrupts=True))
     assert finding.rule == "PIC004"
     assert "IRQ0 is not masked, but it would come on vector 8" in finding.message
 
 
 def test_masked_lines_may_keep_the_vectors_of_the_bios():
-    assert found(f"mov al, 0xff; out 0x21, al; int3; int3; {LOOP}", {3: "iretq"}) == []
+    assert found(f"mov al, 0xff; out 0x21, al; int3; int3; {LOOP}", {3: "iretq"}, interrupts=True) == []
 
 
 def test_a_request_of_the_slave_stops_at_a_masked_cascade():

@@ -17,6 +17,12 @@ from tests.debugger.sessions import ticking
 HERE, END = Moment(30_000), Moment(60_000)
 
 
+@pytest.fixture(autouse=True)
+def no_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many stand on the way depends on how busy this machine is; here none does, so that each way is long."""
+    monkeypatch.setattr("idtviz.debugger.history.perf_counter", lambda: 0.0)
+
+
 def two_runs() -> Session:
     """Two branches, which part at 1000; it stands far behind that on the second."""
     session = ticking(b"\x48\xff\xc0\xeb\xfb", 100)

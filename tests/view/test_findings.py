@@ -84,6 +84,33 @@ def test_the_sentence_says_where_to_look_if_that_is_not_here() -> None:
     assert "handler_return · error_code_not_popped.S" in findings.sentence(session.findings, session.view)
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("gate_dpl", "IDT[128]"), ("stale_stack_selector", "GDT[2]"), ("rsp0_zero", "tss+0x4")],
+)
+def test_an_entry_of_a_table_is_called_by_its_number(name: str, place: str) -> None:
+    session = LabSession.open(f"bugs/{name}")
+    session.run(stop_when=lambda: bool(session.findings))
+    address = session.findings[0].address
+    assert address is not None
+    assert findings.place(session.view, address) == place
+
+
+def test_where_an_instruction_has_several_columns_its_finding_stands_beside_its_events() -> None:
+    session = LabSession.open("double_fault_no_ist")
+    session.run()
+    axis = Axis()
+    axis.update(session.events, session.rings)
+    marks = timeline.finding_marks(session.findings)
+    (finding,) = session.findings
+    whole = timeline.whole(session.view, session.frontier)
+    near = whole.zoomed(findings.when(finding).instruction, whole, nearer=True).zoomed(88, whole, nearer=True)
+    for window, shown in ((near, "xx✗⚑"), (whole, "✗")):
+        scale = Scale.of_panel(window, 7 + (150 if window is near else 60))
+        panel = timeline.panel(session.view, scale, axis, session.frontier, marks=marks)
+        assert panel.rows[0].text.rstrip("━─").endswith(shown)
+
+
 def test_the_line_to_change_bears_the_sign_and_the_rule() -> None:
     session = recorded()
     wide = next(row.text for row in code_of(session, 120).rows if row.text.startswith("▶"))

@@ -233,6 +233,8 @@ def endless_loop(seen: Sequence[Instant]) -> Sequence[Instant] | None:
 
     All registers are the same again behind each round, and what it writes to memory is the same each time.
     """
+    if not seen:
+        return None
     last = _state(seen[-1])
     period = next((n for n in range(1, _LONGEST) if len(seen) > n and _state(seen[-1 - n]) == last), None)
     if period is None:

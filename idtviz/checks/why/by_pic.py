@@ -13,6 +13,7 @@ from idtviz.machine.chips.pic8259 import InitState, Pic8259State
 
 DEVICE_REQUESTS = "the device requests"
 """The name of the first condition, which no controller decides."""
+COMES_BY_ITSELF = "nothing: it comes by itself"
 
 
 def from_line(view: View, irq: int) -> tuple[tuple[Condition, ...], int]:
@@ -55,7 +56,7 @@ def device_line(view: View, irq: int) -> Condition:
     if requested or served:
         what = "the line is requested" if requested else "it was acknowledged, and is in service"
         return Condition(DEVICE_REQUESTS, True, f"{what} ({'high' if high else 'low'})")  # noqa: FBT003
-    if high:
+    if high and irq != 0:  # the 8254 lowers its OUT by itself
         return Condition(
             DEVICE_REQUESTS,
             holds=False,
@@ -93,7 +94,7 @@ def _silent(view: View, irq: int) -> tuple[str, str]:
             return "counter 0 of the 8254 does not count", "write a mode to port 0x43 and a divisor to port 0x40"
         if view.pit.deadline is not None:
             wait = max(0, view.pit.deadline - view.ticks)
-            return f"the timer's next edge comes in {wait:,} ticks", "nothing: it comes by itself"
+            return f"the timer's next edge comes in {wait:,} ticks", COMES_BY_ITSELF
         return f"counter 0 of the 8254 has counted down in mode {counter.mode}", "program it anew, or use mode 2 or 3"
     if irq == 1:
         if not view.keyboard.command_byte & CB_IRQ1:
@@ -111,7 +112,7 @@ def _silent(view: View, irq: int) -> tuple[str, str]:
                 "the clock's interrupts are off: bits 4 to 6 of register B are 0",
                 "set PIE, AIE or UIE in register B",
             )
-        return "the clock has not come round yet", "nothing: it comes by itself"
+        return "the clock has not come round yet", COMES_BY_ITSELF
     return f"the line of IRQ{irq} is low: no device requests anything", "set up the device so that it interrupts"
 
 

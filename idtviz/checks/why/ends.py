@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from idtviz.checks.finding import Finding
 from idtviz.checks.rules.running import waits_for
 from idtviz.checks.why.arriving import arrival, lines_of_interest
-from idtviz.checks.why.by_pic import DEVICE_REQUESTS
+from idtviz.checks.why.by_pic import COMES_BY_ITSELF, DEVICE_REQUESTS
 from idtviz.checks.why.values import Ending
 from idtviz.debugger.arriving import ENDLESS
 from idtviz.debugger.moment import Moment
@@ -19,6 +19,7 @@ from idtviz.machine.delivery.event import Event, Source
 from idtviz.machine.events import Delivered, Happened, ShutDown, SwitchedOff
 from idtviz.x86.flags import IF
 
+_CLOCKS = (0, 8)
 _INPUTS = (1, 4)
 """The lines of the keyboard and of COM1, through which someone outside can wake a kernel."""
 
@@ -52,7 +53,7 @@ def judge(session: Session, hang: Finding | None, loop: Sequence[Instant]) -> Ju
     if isinstance(last, SwitchedOff):
         return Judged(Ending.DONE, (), (), address, "the machine is off", (f"{last.how[0].upper()}{last.how[1:]}.",))
     if session.moment.step >= ENDLESS:
-        return _endless_delivery(events, live, address)
+        return _endless_delivery(events, session.moment, address)
     if hang is not None and hang.rule == "RUN002":
         said = "The handler returns, the instruction runs again, and raises the same exception. Nothing ends that."
         return Judged(Ending.ENDLESS_FAULT, live, (), address, "an endless fault", (said,))
@@ -66,7 +67,7 @@ def judge(session: Session, hang: Finding | None, loop: Sequence[Instant]) -> Ju
 
 def verdict(judged: Judged, here: Moment, deliveries: Sequence[Delivered]) -> str:
     """One sentence about the whole."""
-    count = f"after {here.instruction:,} instructions"
+    count = f"after {here.instruction:,} instruction{'s' * (here.instruction != 1)}"
     first = deliveries[0] if deliveries else None
     match judged.ending:
         case Ending.SHUTDOWN:
@@ -79,7 +80,9 @@ def verdict(judged: Judged, here: Moment, deliveries: Sequence[Delivered]) -> st
             return f"The run hangs {count}: {name} comes again and again at the same instruction."
         case Ending.ENDLESS_DELIVERY:
             name = first.event.name if first is not None else "an exception"
-            return f"The processor hangs {count}: {name} cannot be delivered, and what comes instead neither."
+            return (
+                f"The processor hangs {count}: out of {name} comes one exception after the other, and no instruction."
+            )
         case Ending.STOPPED:
             last = [it.event.name for it in deliveries if _is_trouble(it.event)]
             return f"The kernel stopped for good {count}, in the handler of {last[-1] if last else 'an exception'}."
@@ -93,10 +96,12 @@ def verdict(judged: Judged, here: Moment, deliveries: Sequence[Delivered]) -> st
             return f"Nothing crashed so far: {judged.title}, {count}."
 
 
-def _endless_delivery(events: Sequence[Happened], live: tuple[int, ...], address: int) -> Judged:
-    failed = [it.index for it in events if isinstance(it, Delivered) and it.fault is not None]
-    said = "Each exception's delivery fails with another one, none of them makes a double fault, and no handler runs."
-    return Judged(Ending.ENDLESS_DELIVERY, live, tuple(failed[-4:]), address, "deliveries without end", (said,))
+def _endless_delivery(events: Sequence[Happened], here: Moment, address: int) -> Judged:
+    same = [it for it in events if isinstance(it, Delivered) and it.instruction == here.instruction]
+    told = tuple(dict.fromkeys(it.index for it in (*same[:3], *same[-1:])))
+    count = f"{len(same)} exceptions have come since the last instruction that was completed"
+    said = f"{count}: each comes out of the one before, and none of the handlers executes anything."
+    return Judged(Ending.ENDLESS_DELIVERY, (), told, address, "deliveries without end", (said,))
 
 
 def _halted(session: Session, live: tuple[int, ...]) -> Judged:
@@ -128,8 +133,7 @@ def _idle(session: Session, live: tuple[int, ...], address: int, where: str) -> 
     """HLT with IF=1, and nothing in the machine will wake it: it waits for someone outside, or in vain."""
     seen = session.events[: session.seen]
     served = any(isinstance(it, Delivered) and it.event.source is Source.EXTERNAL for it in seen)
-    held = any(_held_back(session, irq) for irq in lines_of_interest(session.view))
-    if held or not (served or any(_only_waits(session, irq) for irq in _INPUTS)):
+    if _held_back(session) or not (served or any(_only_waits(session, irq) for irq in _INPUTS)):
         prose = (
             f"The HLT at {where} has IF=1, but no interrupt that a device asks for gets through to the processor.",
         )
@@ -138,8 +142,18 @@ def _idle(session: Session, live: tuple[int, ...], address: int, where: str) -> 
     return Judged(Ending.RUNNING, live, (), address, "the kernel is idle in HLT", prose)
 
 
-def _held_back(session: Session, irq: int) -> bool:
-    return arrival(session, irq=irq).blocked is not None
+def _held_back(session: Session) -> bool:
+    """Whether an interrupt that a device has asked for does not get through."""
+    return any(arrival(session, irq=irq).blocked is not None for irq in lines_of_interest(session.view))
+
+
+def _can_come(session: Session) -> bool:
+    """Whether an interrupt can come: by itself, or because someone presses a key or sends something."""
+    if _held_back(session):
+        return False
+    clocks = [arrival(session, irq=irq) for irq in _CLOCKS]
+    by_itself = any(it.blocked is None or it.blocked.change == COMES_BY_ITSELF for it in clocks)
+    return by_itself or any(_only_waits(session, irq) for irq in _INPUTS)
 
 
 def _only_waits(session: Session, irq: int) -> bool:
@@ -170,6 +184,9 @@ def _spin(session: Session, live: tuple[int, ...], loop: Sequence[Instant], wher
         ending = Ending.RUNNING if enabled else Ending.DONE
         title = f"the kernel ended in a loop with IF={int(enabled)}"
         return Judged(ending, live, (), address, title, (f"The loop at {where} does nothing, and waits for nothing.",))
+    if enabled and _can_come(session):
+        prose = (f"{what}The loop at {where} does the same each time until an interrupt comes, and one can.",)
+        return Judged(Ending.RUNNING, live, (), address, "a loop that waits for an interrupt", prose)
     size = f" of {len(loop)} instruction{'s' * (len(loop) != 1)}" if loop else ""
     prose = (f"{what}The loop{size} at {where} does the same each time; {who}.",)
     return Judged(Ending.SPIN, live, (), address, f"a loop with IF={int(enabled)}", prose)

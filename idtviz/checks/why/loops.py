@@ -14,20 +14,29 @@ STEPS = 240
 
 
 def looping(session: Session) -> Sequence[Instant]:
-    """One round of the loop that `session` is in at its end, by stepping on; empty where it is in none.
+    """One round of the loop that `session` is in at its end, tried out by stepping on; empty where it is in none.
 
-    A loop that an interrupt would end is one of these; RFLAGS.IF of its instants tells.
+    The session stands where it stood afterwards. A loop that an interrupt would end is one of these; RFLAGS.IF of its
+    instants tells.
     """
+    here = session.moment
+    try:
+        return endless_loop(_stepped(session)) or ()
+    finally:
+        if session.moment != here:
+            session.seek(here)
+
+
+def _stepped(session: Session) -> list[Instant]:
+    """The next instructions; none where something else comes up."""
     seen: list[Instant] = []
     for _ in range(STEPS):
         view = session.view
-        if view.halted or view.shut_down:
-            return ()
         here, registers = view.code.here, view.registers
-        if here is None:
-            return ()
+        if view.halted or view.shut_down or here is None:
+            return []
         decoded = decode(here.raw, code_bits(registers))
         operands = () if decoded is None else tuple(operands_of(decoded, registers))
         seen.append(Instant(view.moment, registers, here.raw, decoded, operands, ()))
         session.step()
-    return endless_loop(seen) or ()
+    return seen

@@ -26,6 +26,8 @@ from idtviz.machine.objects import LoadedObject, ObjectError, load
 
 LARGEST = 64 << 20
 """Bytes of the largest file that is read."""
+_MOST_INSTRUCTIONS = 10_000_000
+"""Of all handlers of a file together."""
 _ALIGNMENT_CHECK = 17
 
 
@@ -39,7 +41,7 @@ def check_object(path: Path, symbol: str | None = None, vector: int | None = Non
         loaded = load(raw, BASE, RECORDER, SLOT)
         handlers = chosen(loaded, symbol, vector)
         symbols, claims = from_object(raw, loaded), Claims(loaded, signatures_of(raw, loaded))
-        verdicts = tuple(_verdict(handler, loaded, symbols, claims) for handler in handlers)
+        verdicts = tuple(_verdicts(handlers, loaded, symbols, claims))
     except (FileProblem, ObjectError, ImageError, HarnessError) as problem:
         raise ScenarioError([Problem(str(path), None, str(problem))]) from problem
     places = _Places(path, loaded, symbols)
@@ -53,12 +55,22 @@ def check_object(path: Path, symbol: str | None = None, vector: int | None = Non
         for finding in found.findings
     )
     kind = "linked program" if loaded.linked else "object file"
-    said = ". ".join(verdicts[0].said if len(verdicts) == 1 else [found.brief for found in verdicts])
-    return Checked(str(path), f"{loaded.bits}-bit {kind}, {_count(handlers)}", reported, said)
+    said = list(verdicts[0].said) if len(handlers) == 1 else [found.brief for found in verdicts]
+    if len(verdicts) < len(handlers):
+        said.append(f"the other {len(handlers) - len(verdicts)} were not tried: these have run for too long")
+    return Checked(str(path), f"{loaded.bits}-bit {kind}, {_count(handlers)}", reported, ". ".join(said))
 
 
-def _verdict(handler: Handler, loaded: LoadedObject, symbols: Symbols, claims: Claims) -> Verdict:
-    return verdict(handler, tuple(_trials(handler, loaded, symbols)), loaded, claims)
+def _verdicts(
+    handlers: Sequence[Handler], loaded: LoadedObject, symbols: Symbols, claims: Claims
+) -> Iterator[Verdict]:
+    left = _MOST_INSTRUCTIONS
+    for handler in handlers:
+        trials = tuple(_trials(handler, loaded, symbols))
+        yield verdict(handler, trials, loaded, claims)
+        left -= sum(found.instructions for found in trials)
+        if left <= 0:
+            return
 
 
 def _trials(handler: Handler, loaded: LoadedObject, symbols: Symbols) -> Iterator[Trial]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-UD2 = b"\x0f\x0b"
+UD2, INT1 = b"\x0f\x0b", b"\xf1"
 
 HLT = b"\xf4\xeb\xfd"
 """hlt; jmp back to it. With IF=0 that is the end."""

@@ -27,6 +27,8 @@ from idtviz.x86.vectors import VECTORS
 
 BUDGET = 300_000
 """Instructions within which a handler has to return."""
+_MOST_EVENTS = 200
+"""Within one trial: who sets a timer that never stops is not waited for."""
 _IRQS = range(IRQ_BASE, IRQ_BASE + 16)
 _KEYBOARD_IRQ, _NMI, _PAGE_FAULT = 1, 2, 14
 _BY_INSTRUCTION = (3, 4)
@@ -183,7 +185,7 @@ class _Handlers:
 
     def is_over(self) -> bool:
         """Asked around each delivery and return."""
-        return self.returned or self.fault is not None
+        return self.returned or self.fault is not None or len(self._session.events) > _MOST_EVENTS
 
 
 def _ending(session: Session, handlers: _Handlers, reason: Reason) -> Ending:

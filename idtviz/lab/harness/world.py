@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from idtviz.lab.harness import routines
 from idtviz.machine.boot import entry, image, long_tables
@@ -104,16 +105,21 @@ class World:
     def _parts(self) -> Iterator[Part]:
         yield from (Part(address, raw, len(raw)) for address, raw in self._own())
         low = BASE
-        for piece in self.loaded.pieces:
-            linked = piece.address
+        for piece, behind in zip_longest(self.loaded.pieces, self.loaded.pieces[1:]):
+            linked, data, size = piece.address, piece.data, piece.size
+            room = 2 if behind is None else behind.address - piece.end
+            if piece.executable and len(data) == size and room > 0:
+                # Who runs past the last instruction is told so at once.
+                end = routines.UD2 if room > 1 else routines.INT1
+                data, size = data + end, size + len(end)
             if linked >= long_tables.IDENTITY:
                 # Of the higher half: anywhere, at the same place within a large page.
                 at = -(-low // _LARGE_PAGE) * _LARGE_PAGE + linked % _LARGE_PAGE
-                low = at + piece.size
+                low = at + size
             else:
                 at = linked
-                low = max(low, at + piece.size)
-            yield Part(at, piece.data, piece.size, linked)
+                low = max(low, at + size)
+            yield Part(at, data, size, linked)
 
     def _own(self) -> Iterator[tuple[int, bytes]]:
         yield 0, routines.UD2
