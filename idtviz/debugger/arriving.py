@@ -144,8 +144,10 @@ class Arriver:
         if self._watched and activity is None and machine.cpu.linear_rip in self._watched:
             recording.pass_address(at, machine.cpu.linear_rip)
             self._watched = recording.awaited
-        if recording.observations.looking and activity is None and not machine.halted:
-            recording.observations.pass_boundary(machine)
+        observations = recording.observations
+        looks = observations.looking or at.instruction >= observations.due
+        if looks and activity is None and not machine.halted:
+            observations.pass_boundary(machine)
         if recording.script:
             for index, scripted in recording.due(at, stuck=machine.stuck):
                 recording.inputs.append(Recorded(at, scripted.input, index))

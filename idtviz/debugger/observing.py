@@ -36,6 +36,11 @@ CLOSELY = 2000
 """Instructions behind the entry of a handler that are looked at, those of what it calls included."""
 BEHIND = 60
 """Instructions behind its IRET that are looked at."""
+PATIENCE = 200_000
+"""Instructions without an event, after which a handler that is still running is looked at."""
+AT_LAST = 600
+"""How many of them then."""
+_NEVER = 1 << 63
 _MOST_INSTANTS = 20_000
 _MOST_SITUATIONS = 5000
 """Instants and situations are not kept beyond these: what is wrong with a handler shows by then."""
@@ -97,8 +102,12 @@ class Observations:
         """Number n belongs to event n; the last ones of many are missing."""
         self.instants: list[Instant] = []
         self._passages: Counter[tuple[int, int, int]] = Counter()
+        self._closely: set[int] = set()
+        """The deliveries of those passages."""
         self._budget = 0
         """Instructions that are still to be looked at, as things stand."""
+        self.due = _NEVER
+        """The instruction count at which looking begins anew, if nothing happens until then."""
 
     @property
     def looking(self) -> bool:
@@ -113,8 +122,8 @@ class Observations:
             self.situations.append(self._situation(event, machine))
 
     def pass_boundary(self, machine: Machine) -> None:
-        """The machine stands at a boundary for the first time, and `looking`."""
-        self._budget -= 1
+        """The machine stands at a boundary for the first time, and is `looking`, or `due` has come."""
+        self._count_down(machine.instructions)
         registers = machine.cpu.registers()
         memory = machine.linear(registers)
         raw = instructions.code_at(registers, memory)
@@ -132,6 +141,12 @@ class Observations:
             )
         )
 
+    def _count_down(self, instruction: int) -> None:
+        if instruction >= self.due:
+            self.due = _NEVER
+            self._budget = max(self._budget, min(AT_LAST, _MOST_INSTANTS - len(self.instants)))
+        self._budget -= 1
+
     def _plan(self, event: Happened, live: tuple[Live, ...]) -> None:
         """How many instructions are to be looked at behind `event`."""
         if isinstance(event, Delivered) and event.to is not None:
@@ -139,9 +154,11 @@ class Observations:
             self._passages[handler] += 1
             if self._passages[handler] <= PASSAGES:
                 self._budget = max(self._budget, CLOSELY)
-        elif isinstance(event, Returned) and self._budget:
-            self._budget = self._budget if live else BEHIND
+                self._closely.add(event.index)
+        elif isinstance(event, Returned) and not live:
+            self._budget = min(self._budget, BEHIND) if event.delivery in self._closely else 0
         self._budget = min(self._budget, _MOST_INSTANTS - len(self.instants))
+        self.due = event.instruction + PATIENCE if live else _NEVER
 
     def _situation(self, event: Happened, machine: Machine) -> Situation:
         last = self.situations[-1] if self.situations else None
@@ -183,7 +200,7 @@ class Observations:
         kept = bisect.bisect_right(self.instants, at, key=_moment_of)
         instants, told, situations = self.instants[:kept], self.events[:events], self.situations[:events]
         self.events, self.situations, self.instants = [], [], []
-        self._passages, self._budget = Counter(), 0
+        self._passages, self._closely, self._budget, self.due = Counter(), set(), 0, _NEVER
         place = 0
         for number, event in enumerate(told):
             happened = Moment(event.instruction, event.step)
@@ -198,7 +215,7 @@ class Observations:
             self._keep(instant)
 
     def _keep(self, instant: Instant) -> None:
-        self._budget -= 1
+        self._count_down(instant.moment.instruction)
         self.instants.append(instant)
 
 

@@ -120,8 +120,9 @@ class Runner(Replayer):
         ends.append(limit - machine.clock.idle if limit is not None else None)
         if at < self.frontier:
             ends.append(self.frontier.instruction)
-        elif self._recording.observations.looking:
-            ends.append(here + 1)
+        else:
+            observations = self._recording.observations
+            ends.append(here + 1 if observations.looking else observations.due)
         lookout.run(max(here + 1, min((end for end in ends if end is not None and end > here), default=here + 1)))
         activity, machine.activity = machine.activity, None
         self._ahead = activity is not None

@@ -172,7 +172,7 @@ def test_the_session_stands_where_it_stood():
 
 
 def test_recursion_is_told_shortly():
-    session = guest("ud2", {6: "ud2"})
+    session = guest("ud2", {6: "nop; ud2"})
     found = explain(session, ())
     assert len(found.links) <= 12
     assert any("more of that kind" in link.title for link in found.links)

@@ -4,10 +4,18 @@ import pytest
 
 from idtviz import Session
 from idtviz.debugger.moment import Moment
-from idtviz.debugger.observing import BEHIND
+from idtviz.debugger.observing import AT_LAST, BEHIND, PATIENCE
 from idtviz.machine.events import Delivered, Returned
 
-NAMES = ("page_fault", "breakpoint", "double_fault", "keyboard", "bugs/missing_eoi", "bugs/red_zone", "single_step_trap")
+NAMES = (
+    "page_fault",
+    "breakpoint",
+    "double_fault",
+    "keyboard",
+    "bugs/missing_eoi",
+    "bugs/red_zone",
+    "single_step_trap",
+)
 LIMIT = 60_000
 
 
@@ -85,3 +93,16 @@ def test_a_handler_is_looked_at_from_its_first_instruction_to_the_ones_behind_it
     assert first.to is not None
     assert session.observations.instants[0].registers.rip == first.to.rip
     assert set(range(first.instruction, back.instruction + BEHIND)) <= set(moments)
+
+
+def test_a_handler_that_waits_for_ever_is_looked_at_again_however_often_it_was_entered():
+    session = opened("bugs/endless_fault")
+    session.run("#PF:20")
+    session.step()
+    assert not session.observations.looking
+    handler = session.view.registers.rip
+    session.edit(f"[{handler:#x}]", b"\xeb\xfe")
+    session.run(limit=session.moment.instruction + PATIENCE + 2 * AT_LAST)
+    last = session.observations.instants[-AT_LAST:]
+    assert {it.registers.rip for it in last} == {handler}
+    assert last[-1].moment.instruction - last[0].moment.instruction == AT_LAST - 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from idtviz.checks.examination import Examination
 from idtviz.debugger.editing import GROUPS, EditError, slots
 from idtviz.debugger.inputs import Input, Irq, Keys, Nmi, Poke
 from idtviz.debugger.moment import START, Moment
@@ -78,6 +79,14 @@ class Wanderer:
         commands = COMMANDS if self.session.moment > START else [one for one in COMMANDS if one not in BACK]
         self.random.choice(commands)(self)
         self.look()
+        if isinstance(self.session, LabSession):
+            self.judge(self.session)
+
+    def judge(self, session: LabSession) -> None:
+        """What the rules have found bit by bit is what they find over the whole branch at once."""
+        found = list(session.findings)
+        if not self.random.randrange(10):
+            assert found == list(Examination(session.observations, session.symbols).go_on()), session.branch.name
 
     # Forward
 

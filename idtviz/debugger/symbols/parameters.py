@@ -47,7 +47,7 @@ class Signatures:
         self._declared: dict[str, Parameters] = {}
         self._rust: set[int] = set()
         # What was read in front of something that is broken is as good as ever.
-        with suppress(*BROKEN, RecursionError):
+        with suppress(*BROKEN, NotImplementedError, RecursionError):
             for function in _functions(_dwarf(sections, bits)):
                 taken = tuple(_parameters(function))
                 if "DW_AT_low_pc" in function.attributes:
@@ -86,9 +86,9 @@ def _dwarf(sections: DwarfSections, bits: int) -> Any:
         "debug_line_sec": ".debug_line",
     }
     absent = (
-        "debug_aranges_sec", "debug_frame_sec", "eh_frame_sec", "debug_loc_sec", "debug_ranges_sec", "debug_pubtypes_sec",
-        "debug_pubnames_sec", "debug_loclists_sec", "debug_rnglists_sec", "debug_sup_sec", "gnu_debugaltlink_sec",
-        "debug_types_sec",
+        "debug_aranges_sec", "debug_frame_sec", "eh_frame_sec", "debug_loc_sec", "debug_ranges_sec",
+        "debug_pubtypes_sec", "debug_pubnames_sec", "debug_loclists_sec", "debug_rnglists_sec", "debug_sup_sec",
+        "gnu_debugaltlink_sec",        "debug_types_sec",
     )  # fmt: skip
     config = DwarfConfig(
         little_endian=True, machine_arch="x64" if bits == 64 else "x86", default_address_size=bits // 8

@@ -15,20 +15,21 @@ from idtviz.lab.harness import trial
 from idtviz.lab.harness.claims import Claims
 from idtviz.lab.harness.handler import Handler, chosen
 from idtviz.lab.harness.standing_in import is_slot
-from idtviz.lab.harness.trial import Ending, Trial
+from idtviz.lab.harness.trial import BUDGET, Trial
 from idtviz.lab.harness.verdict import Verdict, verdict
 from idtviz.lab.harness.world import BASE, RECORDER, SLOT, HarnessError, World
 from idtviz.lab.image_file import FileProblem, read
 from idtviz.lab.problems import Problem, ScenarioError
 from idtviz.lab.source_files import SourceFiles
 from idtviz.machine.boot.problem import ImageError
-from idtviz.machine.objects import LoadedObject, ObjectError, load
+from idtviz.machine.objects import Kind, LoadedObject, ObjectError, load
 
 LARGEST = 64 << 20
 """Bytes of the largest file that is read."""
-_MOST_INSTRUCTIONS = 10_000_000
-"""Of all handlers of a file together."""
-_ALIGNMENT_CHECK = 17
+_MANY_INSTRUCTIONS, _MOST_INSTRUCTIONS = 1_000_000, 3_000_000
+"""Of all handlers of a file together: from the first number on none gets many, behind the second none is tried."""
+_FEW = 10_000
+_UNDEFINED, _ALIGNMENT_CHECK = 6, 17
 
 
 def check_object(path: Path, symbol: str | None = None, vector: int | None = None) -> Checked:
@@ -61,41 +62,45 @@ def check_object(path: Path, symbol: str | None = None, vector: int | None = Non
     return Checked(str(path), f"{loaded.bits}-bit {kind}, {_count(handlers)}", reported, ". ".join(said))
 
 
-def _verdicts(
-    handlers: Sequence[Handler], loaded: LoadedObject, symbols: Symbols, claims: Claims
-) -> Iterator[Verdict]:
-    left = _MOST_INSTRUCTIONS
+def _verdicts(handlers: Sequence[Handler], loaded: LoadedObject, symbols: Symbols, claims: Claims) -> Iterator[Verdict]:
+    spent = 0
     for handler in handlers:
-        trials = tuple(_trials(handler, loaded, symbols))
+        budget = BUDGET if spent < _MANY_INSTRUCTIONS else _FEW
+        trials = tuple(_trials(handler, loaded, symbols, budget))
         yield verdict(handler, trials, loaded, claims)
-        left -= sum(found.instructions for found in trials)
-        if left <= 0:
+        spent += sum(found.instructions for found in trials)
+        if spent >= _MOST_INSTRUCTIONS:
             return
 
 
-def _trials(handler: Handler, loaded: LoadedObject, symbols: Symbols) -> Iterator[Trial]:
+def _trials(handler: Handler, loaded: LoadedObject, symbols: Symbols, budget: int) -> Iterator[Trial]:
     event, given = trial.event_of(handler.vector)
     for ring in (3,) if handler.vector == _ALIGNMENT_CHECK else (0, 3):
         world = World(loaded, handler.address, handler.vector, ring, event)
-        found = trial.run(world, given, symbols)
+        found = trial.run(world, given, symbols, budget=budget)
         world = replace(world, stops=_stops(found, loaded), vectors=found.saves_vectors)
         if world.stops or world.vectors:
-            found = trial.run(world, given, symbols)
+            found = trial.run(world, given, symbols, budget=budget)
         yield found
         if found.enabled:
-            yield trial.run(world, given, symbols, nested=True)
+            yield trial.run(world, given, symbols, nested=True, budget=budget)
 
 
 def _stops(found: Trial, loaded: LoadedObject) -> frozenset[int]:
-    """The function that is not there and does not mean to return: behind the call of it there is no code."""
-    if found.ending is not Ending.FAULTED or not found.calls:
-        return frozenset()
-    last = found.calls[-1].at
-    behind = last.registers.linear_rip + len(last.raw)
-    targets = [at.registers.linear_rip for at in found.calls[-1].instants[:1]]
-    if found.rip == behind and targets and is_slot(targets[0], loaded):
-        return frozenset(targets)
-    return frozenset()
+    """Functions that are not there and do not mean to return: behind the call of one there is no code.
+
+    The function ends there, or the compiler has put an instruction there that is none.
+    """
+    seen = () if found.passage is None else found.passage.calls
+    calls = [(call.instants[0].registers.linear_rip, call.at) for call in seen if call.instants]
+    ends = {symbol.address + symbol.size for symbol in loaded.symbols if symbol.kind is Kind.FUNCTION and symbol.size}
+    undefined = found.fault is not None and found.fault.event.vector == _UNDEFINED
+    return frozenset(
+        target
+        for target, at in calls
+        if is_slot(target, loaded)
+        and ((behind := at.registers.linear_rip + len(at.raw)) in ends or (undefined and behind == found.rip))
+    )
 
 
 def _count(handlers: Sequence[Handler]) -> str:

@@ -10,7 +10,7 @@ from idtviz.debugger.observing import Instant
 from idtviz.lab.harness.handler import Handler, vector_name
 from idtviz.lab.harness.routines import CLOBBERED
 from idtviz.lab.harness.standing_in import called
-from idtviz.lab.harness.trial import BUDGET, Ending, Trial
+from idtviz.lab.harness.trial import Ending, Trial
 from idtviz.lab.harness.world import TELLTALES
 from idtviz.machine.decoding import Kind
 from idtviz.machine.delivery.event import GENERAL_PROTECTION, PAGE_FAULT
@@ -30,9 +30,11 @@ def finding_of(trial: Trial, handler: Handler, loaded: LoadedObject) -> Iterator
     if any(finding.severity is Severity.ERROR for finding in trial.findings):
         return
     match trial.ending:
-        case Ending.RAN_ON if handler.vector not in _STOPPING:
+        case Ending.RAN_ON | Ending.FLOODED if handler.vector not in _STOPPING:
             severity = Severity.WARNING if handler.vector >= _EXCEPTIONS else Severity.NOTE
-            message = f"{handler.name} has not returned after {BUDGET:,} instructions: this is where it was then"
+            many = "a great many interrupts that it has let in" if trial.ending is Ending.FLOODED else ""
+            after = many or f"{trial.budget:,} instructions"
+            message = f"{handler.name} has not returned after {after}: this is where it was then"
             yield DoesNotReturn().found(None, message, trial.rip, severity=severity)
         case Ending.WENT_BACK:
             yield _without_iret(trial, handler, loaded)
@@ -99,8 +101,8 @@ def _causes(trial: Trial, loaded: LoadedObject) -> Iterator[str]:
             yield f"its operand at {address:#x} is not aligned to 16 bytes"
         if vector == GENERAL_PROTECTION and last.registers.mode == "long" and not is_canonical(address):
             yield f"the address of its operand, {address:#x}, is not canonical"
-        name = next((name for name, value in TELLTALES.items() if abs(address - value) < _NEAR), None)
-        if name is not None:
+        distance, name = min((abs(address - value), name) for name, value in TELLTALES.items())
+        if distance < _NEAR:
             asked = trial.passage is not None and trial.passage.vector >= _ASKED_FOR
             given = f"{_FROM_HARNESS}the program that asks for it gives no pointer: " if asked else ""
             yield f"{given}{address:#x} is what the interrupted program had in {name.upper()}, or close to it"

@@ -11,6 +11,8 @@ from idtviz.x86.vectors import VECTORS
 _MOST = 64
 """Handlers of one file that are tried."""
 _SHOWN = 12
+_CASCADE = 34
+"""IRQ2's: the slave is there, and no interrupt ever comes with this vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +36,24 @@ def vector_name(vector: int) -> str:
 
 def chosen(loaded: LoadedObject, symbol: str | None, vector: int | None) -> tuple[Handler, ...]:
     """The handlers to try: the one that is named, or all whose names tell their vectors. Raises ObjectError."""
-    if symbol is not None:
-        return (_named(loaded, symbol, vector),)
-    if vector is not None:
-        return (_only(loaded, vector),)
-    found = tuple(_told(loaded))[:_MOST]
-    if not found:
+    if symbol is not None or vector is not None:
+        found = _only(loaded, vector) if symbol is None and vector is not None else _named(loaded, symbol or "", vector)
+        if found.vector == _CASCADE:
+            raise ObjectError(f"{found.name} is for IRQ2, where the slave 8259 is: no interrupt comes with its vector")
+        return (found,)
+    told = tuple(_told(loaded))[:_MOST]
+    if not told:
         raise ObjectError(
             "no vector is given, and no symbol's name tells one (such as page_fault_handler, isr14 or irq1); give "
             f"--vector N, and --symbol S to say which of them is meant: {_list(loaded)}"
         )
-    return found
+    return told
+
+
+def _possible(handler: Handler) -> Handler:
+    if handler.vector == _CASCADE:
+        raise ObjectError(f"{handler.name} is for IRQ2, where the slave 8259 is: no interrupt comes with its vector")
+    return handler
 
 
 def _named(loaded: LoadedObject, name: str, vector: int | None) -> Handler:
@@ -74,7 +83,7 @@ def _told(loaded: LoadedObject) -> Iterator[Handler]:
     seen: set[int] = set()
     for item in loaded.candidates:
         vector = vector_of_name(item.name)
-        if vector is not None and item.address not in seen:
+        if vector not in (None, _CASCADE) and item.address not in seen:
             seen.add(item.address)
             yield Handler(item.name, item.address, vector)
 

@@ -10,7 +10,7 @@ from idtviz.lab.harness.claims import Claims, declared
 from idtviz.lab.harness.handler import Handler, vector_name
 from idtviz.lab.harness.passing import Argument, What
 from idtviz.lab.harness.standing_in import called, target_name
-from idtviz.lab.harness.trial import BUDGET, Ending, Trial
+from idtviz.lab.harness.trial import Ending, Trial
 from idtviz.machine.objects import LoadedObject
 
 _IRQS = range(32, 48)
@@ -89,12 +89,13 @@ _ENDINGS = {
     Ending.RETURNED: "returned",
     Ending.STOPPED: "stopped the machine (HLT with IF=0)",
     Ending.FAULTED: "raised an exception of its own",
-    Ending.RAN_ON: f"did not return within {BUDGET:,} instructions",
+    Ending.RAN_ON: "did not return",
     Ending.LEFT: "was left by another IRET than that for its frame",
     Ending.WENT_BACK: "went back without IRET",
+    Ending.FLOODED: "let in interrupts without end and did not return",
     Ending.FAILED: "made the processor shut down",
 }
-_COUNTED = (Ending.RETURNED, Ending.STOPPED, Ending.FAULTED, Ending.LEFT, Ending.FAILED)
+_COUNTED = (Ending.RETURNED, Ending.STOPPED, Ending.FAULTED, Ending.RAN_ON, Ending.LEFT, Ending.FAILED)
 
 
 def _ended(trials: Sequence[Trial]) -> str:

@@ -21,12 +21,15 @@ from idtviz.lab.harness import routines
 from idtviz.lab.harness.passing import Argument, arguments
 from idtviz.lab.harness.world import FAULT_ADDRESS, IRQ_BASE, KERNEL_GS, NESTED_IRQ, World, is_interrupted
 from idtviz.machine.decoding import code_bits
+from idtviz.machine.delivery.event import Source
 from idtviz.machine.events import Delivered, Returned
 from idtviz.x86 import flags
 from idtviz.x86.vectors import VECTORS
 
 BUDGET = 300_000
 """Instructions within which a handler has to return."""
+_ARRIVING = 200_000
+"""Ticks within which a key has come through the keyboard's wire."""
 _MOST_EVENTS = 200
 """Within one trial: who sets a timer that never stops is not waited for."""
 _IRQS = range(IRQ_BASE, IRQ_BASE + 16)
@@ -53,6 +56,8 @@ class Ending(Enum):
     """Another IRET has led out of it."""
     WENT_BACK = "went back"
     """The interrupted program goes on, and no IRET has led there."""
+    FLOODED = "flooded"
+    """Interrupts came in without end."""
     FAILED = "failed"
     """The processor shut down."""
 
@@ -75,6 +80,8 @@ class Trial:
     enabled: bool
     instructions: int
     """Of the handler, what it calls, and what interrupts it."""
+    budget: int
+    """How many there might have been."""
     rip: int
     fault: Delivered | None = None
 
@@ -133,7 +140,7 @@ def event_of(vector: int) -> tuple[bytes, Input | None]:
     return b"", Raised(vector, code, FAULT_ADDRESS if vector == _PAGE_FAULT else 0)
 
 
-def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = False) -> Trial:
+def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = False, budget: int = BUDGET) -> Trial:
     """Have the program interrupted, once. `nested`: another IRQ comes as soon as the handler lets it."""
     inputs = [] if given is None else [ScriptedInput(Place(PlaceKind.COUNT, 2, 1, 0, "2"), given)]
     if nested:
@@ -141,7 +148,8 @@ def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = F
         inputs.append(ScriptedInput(at, Irq(NESTED_IRQ)))
     session = Session(Setup("a bare handler", world.build, symbols, tuple(inputs)))
     handlers = _Handlers(session)
-    stop = session.run(limit=BUDGET, stop_when=handlers.is_over)
+    arriving = _ARRIVING if isinstance(given, Keys) else 0
+    stop = session.run(limit=budget + arriving, stop_when=handlers.is_over)
     witness = _Witness()
     examination = Examination(session.observations, symbols, more=(witness, _SwapGs()))
     findings = tuple(examination.go_on())
@@ -149,8 +157,10 @@ def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = F
     passage = witness.passage
     fault = handlers.fault
     ending = _ending(session, handlers, stop.reason)
-    began = session.machine.instructions if passage is None else passage.delivered.instruction
-    instructions = session.machine.instructions - began
+    instructions = 0
+    if passage is not None:
+        by_instruction = passage.delivered.event.source is Source.SOFTWARE
+        instructions = session.machine.instructions - passage.delivered.instruction - by_instruction
     calls = tuple(call for call in passage.calls if call.depth == 0) if passage is not None else ()
     return Trial(
         ring=world.ring,
@@ -162,6 +172,7 @@ def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = F
         passage=passage,
         enabled=witness.enabled or _enables(passage),
         instructions=instructions,
+        budget=budget,
         rip=fault.event.instruction_rip if fault is not None else at_end.linear_rip,
         fault=fault,
     )
@@ -185,7 +196,11 @@ class _Handlers:
 
     def is_over(self) -> bool:
         """Asked around each delivery and return."""
-        return self.returned or self.fault is not None or len(self._session.events) > _MOST_EVENTS
+        return self.returned or self.fault is not None or self.too_many
+
+    @property
+    def too_many(self) -> bool:
+        return len(self._session.events) > _MOST_EVENTS
 
 
 def _ending(session: Session, handlers: _Handlers, reason: Reason) -> Ending:
@@ -195,6 +210,8 @@ def _ending(session: Session, handlers: _Handlers, reason: Reason) -> Ending:
         return Ending.FAILED
     if handlers.fault is not None:
         return Ending.FAULTED
+    if handlers.too_many:
+        return Ending.FLOODED
     if reason is Reason.HALTED:
         return Ending.STOPPED
     if is_interrupted(session.machine.cpu.registers().linear_rip):

@@ -36,7 +36,8 @@ BOTH = {
     "local_table": "xor eax, eax\nlldt ax\nmov ax, 4\nmov ds, ax",
     "debug_registers": "mov {a}, -1\nmov dr7, {a}\nmov dr0, {a}\nnop",
     "single_steps": "pushf{s}\nor word ptr [{sp}], 0x100\npopf{s}\nnop\nnop",
-    "pic_anew": "mov al, 0x11\nout 0x20, al\nmov al, 0\nout 0x21, al\nmov al, 4\nout 0x21, al\nmov al, 1\nout 0x21, al\nsti\n"
+    "pic_anew": "mov al, 0x11\nout 0x20, al\nmov al, 0\nout 0x21, al\nmov al, 4\nout 0x21, al\nmov al, 1\n"
+    "out 0x21, al\nsti\n"
     "mov al, 0x34\nout 0x43, al\nmov al, 2\nout 0x40, al\nmov al, 0\nout 0x40, al\n1: jmp 1b",
     "timer_runs_wild": "mov al, 0x34\nout 0x43, al\nmov al, 2\nout 0x40, al\nmov al, 0\nout 0x40, al\n"
     "1: mov al, 0x20\nout 0x20, al\nsti\njmp 1b",
@@ -49,17 +50,19 @@ BOTH = {
     "writes_what_stands_in": "mov {d}, 0x60000\nmov {c}, 0x1000\ncld\nrep stosb\ncall outside",
     "stack_nowhere": "mov {sp}, 0\npush {a}",
     "stack_at_the_end": "mov {sp}, -8\npush {a}",
-    "stack_in_its_code": "lea {sp}, [{here}]\npush {a}\npush {a}\n1: jmp 1b",
+    "stack_in_its_code": "lea {sp}, [{here}]\n2: push {a}\npush {a}\n1: jmp 1b",
     "long_nops": ".rept 20000\nnop\n.endr",
     "loops_a_while": "mov ecx, 50000\n1: loop 1b\n{eoi}",
     "two_handlers_deep": "push {a}\npush {a}\npush {a}\niret{q}",
 }
 
 LONG = {
-    "overwrites_its_idt": "sub rsp, 16\nsidt [rsp]\nmov rdi, [rsp + 2]\nmov ecx, 4096\nxor eax, eax\ncld\nrep stosb\nud2",
+    "overwrites_its_idt": "sub rsp, 16\nsidt [rsp]\nmov rdi, [rsp + 2]\nmov ecx, 4096\n"
+    "xor eax, eax\ncld\nrep stosb\nud2",
     "overwrites_its_gdt": "sub rsp, 16\nsgdt [rsp]\nmov rdi, [rsp + 2]\nmov ecx, 256\nxor eax, eax\ncld\nrep stosb\n"
     "add rsp, 16\niretq",
-    "overwrites_its_tables": "mov rdi, cr3\nmov ecx, 4096\nxor eax, eax\ncld\nrep stosb\nmov rax, cr3\nmov cr3, rax\nnop",
+    "overwrites_its_tables": "mov rdi, cr3\nmov ecx, 4096\n"
+    "xor eax, eax\ncld\nrep stosb\nmov rax, cr3\nmov cr3, rax\nnop",
     "modifies_itself": "lea rax, [rip + 1f]\nmov word ptr [rax], 0xcf48\n1: nop\nnop\nud2",
     "far_jump": "push 0x23\npush 0\nretfq",
     "far_jump_32": "push 0x20\nlea rax, [rip + 1f]\npush rax\nretfq\n1: nop\nhlt",
@@ -74,7 +77,8 @@ LONG = {
 }
 
 FLAT = {
-    "overwrites_its_idt": "sub esp, 8\nsidt [esp]\nmov edi, [esp + 2]\nmov ecx, 2048\nxor eax, eax\ncld\nrep stosb\nud2",
+    "overwrites_its_idt": "sub esp, 8\nsidt [esp]\nmov edi, [esp + 2]\nmov ecx, 2048\n"
+    "xor eax, eax\ncld\nrep stosb\nud2",
     "overwrites_its_gdt": "sub esp, 8\nsgdt [esp]\nmov edi, [esp + 2]\nmov ecx, 256\nxor eax, eax\ncld\nrep stosb\n"
     "add esp, 8\niretd",
     "modifies_itself": "mov byte ptr [1f], 0xcf\n1: nop\nud2",
@@ -85,8 +89,17 @@ FLAT = {
     "turns_paging_on": "mov eax, cr0\nor eax, 0x80000000\nmov cr0, eax\nnop",
 }
 
-_WIDE = {"a": "rax", "c": "rcx", "d": "rdi", "si": "rsi", "sp": "rsp", "s": "q", "q": "q", "here": "rip"}
-_NARROW = {"a": "eax", "c": "ecx", "d": "edi", "si": "esi", "sp": "esp", "s": "d", "q": "d", "here": "handler_of_it + 64"}
+_WIDE = {"a": "rax", "c": "rcx", "d": "rdi", "si": "rsi", "sp": "rsp", "s": "q", "q": "q", "here": "rip + 2f"}
+_NARROW = {
+    "a": "eax",
+    "c": "ecx",
+    "d": "edi",
+    "si": "esi",
+    "sp": "esp",
+    "s": "d",
+    "q": "d",
+    "here": "handler_of_it + 64",
+}
 _EOI = {"eoi": "push {a}\nmov al, 0x20\nout 0x20, al\npop {a}\niret{q}"}
 
 

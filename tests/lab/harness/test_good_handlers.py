@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from idtviz.lab.checking import Checked
-from tests.lab.harness.built import FOR_KERNELS, HANDLERS, built, checked, needs_gcc, serious, told
+from tests.lab.harness.built import FOR_KERNELS, HANDLERS, assembled, built, checked, needs_gcc, serious, told
 
 COURSE64 = {
     "vector13": 13,
@@ -78,6 +78,30 @@ def test_nothing_is_found_in_a_handler_of_a_course(bits, symbol, vector):
 )
 def test_a_handler_goes_on_behind_a_function_that_is_not_there(bits, symbol, vector):
     assert "it returned" in checked(built(f"course{bits}.S", f"-m{bits}"), symbol, vector).said
+
+
+_PANICS = """
+typedef unsigned long word;
+struct frame { word ip, cs, flags, sp, ss; };
+extern void panic(const char *, word) __attribute__((noreturn));
+extern int mapped(word);
+__attribute__((interrupt)) void page_fault_handler(struct frame *f, word e) {
+  if (!mapped(f->ip)) panic("page fault", e);
+}
+__attribute__((interrupt)) void general_protection_handler(struct frame *f, word e) { panic("protection", e + f->ip); }
+__attribute__((interrupt)) void breakpoint_handler(struct frame *f) { f->ip += 0; }
+"""
+
+
+@needs_gcc
+@pytest.mark.parametrize("bits", [64, 32])
+@pytest.mark.parametrize("optimised", ["-O0", "-O2", "-Os -fno-reorder-functions"])
+def test_a_function_that_is_not_there_and_has_no_code_behind_its_call_does_not_return(bits, optimised):
+    path = assembled(_PANICS, f"-m{bits} {optimised} {FOR_KERNELS} -fno-asynchronous-unwind-tables", "c")
+    found = checked(path)
+    assert told(found) == []
+    lines = found.said.split(". ")
+    assert "it stopped the machine" in next(line for line in lines if line.startswith("general_protection_handler"))
 
 
 def _rust(name: str, *chosen: object) -> Checked:
