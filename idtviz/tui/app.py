@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from idtviz.lab.library import Shipped, shipped
+from idtviz.lab.library import Shipped, bugs, shipped
 from idtviz.lab.session import LabSession
 from idtviz.tui.actions import ACTIONS
 from idtviz.tui.debugger import DebuggerScreen
@@ -22,17 +22,20 @@ STYLES = Path(__file__).with_name("idtviz.tcss")
 
 
 class Gallery(Screen[None]):
-    """The scenarios that come with idtviz, a line each."""
+    """The scenarios that come with idtviz, and behind them the kernels that are wrong in one way each."""
 
     BINDINGS = [Binding("q,escape", "app.quit", "quit")]
 
     def __init__(self) -> None:
         super().__init__()
-        self._scenarios: tuple[Shipped, ...] = shipped()
+        self._wrong = tuple(item for item in bugs() if not item.name.endswith("_fixed"))
+        self._scenarios: tuple[Shipped, ...] = (*shipped(), *self._wrong)
 
     def compose(self) -> ComposeResult:
         options = [
-            Option(f" {item.title}\n   {' '.join(item.summary.split())}\n", id=item.name) for item in self._scenarios
+            Option(f" {sign}{item.title}\n   {' '.join(item.summary.split())}\n", id=item.name)
+            for item in self._scenarios
+            for sign in ["⚑ " if item in self._wrong else ""]
         ]
         found = OptionList(*options, id="gallery", markup=False)
         found.border_title = "idtviz · choose a scenario, Enter runs it, q leaves"

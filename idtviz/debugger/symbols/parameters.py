@@ -88,7 +88,7 @@ def _dwarf(sections: DwarfSections, bits: int) -> Any:
     absent = (
         "debug_aranges_sec", "debug_frame_sec", "eh_frame_sec", "debug_loc_sec", "debug_ranges_sec",
         "debug_pubtypes_sec", "debug_pubnames_sec", "debug_loclists_sec", "debug_rnglists_sec", "debug_sup_sec",
-        "gnu_debugaltlink_sec",        "debug_types_sec",
+        "gnu_debugaltlink_sec", "debug_types_sec",
     )  # fmt: skip
     config = DwarfConfig(
         little_endian=True, machine_arch="x64" if bits == 64 else "x86", default_address_size=bits // 8
