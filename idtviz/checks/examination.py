@@ -20,12 +20,18 @@ _MOST = 200
 class Examination:
     """The rules over one run; `go_on` takes in what has been observed since it was asked last."""
 
-    def __init__(self, observations: Observations, symbols: Symbols, more: Sequence[Rule] = ()) -> None:
-        """`more`: rules beside those that there are for everyone."""
+    def __init__(
+        self,
+        observations: Observations,
+        symbols: Symbols,
+        more: Sequence[Rule] = (),
+        missing: frozenset[int] = frozenset(),
+    ) -> None:
+        """`more`: rules beside those that there are for everyone. `missing`: as in `Scene`."""
         self.observations = observations
         self.findings: list[Finding] = []
         self._rules: list[Rule] = [*(kind() for kind in RULES), *more]
-        self._scene = Scene(symbols)
+        self._scene = Scene(symbols, missing=missing)
         self._told: set[tuple[str, int | None]] = set()
         self._events = self._instants = 0
 

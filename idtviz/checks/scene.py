@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.observing import Instant, Situation
@@ -125,6 +126,8 @@ class Scene:
     """All that has happened, the last one included."""
     deliveries: list[Delivered] = field(default_factory=list)
     """The deliveries among them: number n stands at n."""
+    missing: frozenset[int] = frozenset()
+    """The addresses of functions that are not there, and stood in for."""
 
     @property
     def now(self) -> Situation:
@@ -132,6 +135,18 @@ class Scene:
         assert self.situation is not None
         return self.situation
 
+    def is_compiled(self, address: int) -> bool:
+        """Whether a compiler wrote the instruction at a linear address, as far as the source file's name tells."""
+        line = self.symbols.line(address)
+        return line is not None and PurePosixPath(line.path).suffix.lower() not in _ASSEMBLY
+
+    def is_seen_whole(self, call: Call) -> bool:
+        """Whether nothing that is missing was called on the way."""
+        return not any(instant.registers.linear_rip in self.missing for instant in call.instants)
+
     def name(self, address: int) -> str:
         """What a linear address is called in a message: its symbol, else in hexadecimal."""
         return self.symbols.name(address) or f"{address:#x}"
+
+
+_ASSEMBLY = frozenset((".s", ".asm", ".nasm", ".inc"))

@@ -228,7 +228,10 @@ class StackNotAligned(Rule):
         if frame is None or not passage.whole:
             return
         for call in passage.calls:
-            if _made_by_handler(call, frame) and _is_for_compiled_code(passage, call):
+            if not _made_by_handler(call, frame) or not _is_for_compiled_code(passage, call):
+                continue
+            knows_callee = scene.is_compiled(_at(call.at)) and scene.is_seen_whole(call)
+            if not knows_callee and not _aligns_otherwise(call):
                 yield from self._misaligned(scene, passage, frame, call)
 
     def _misaligned(
@@ -268,6 +271,12 @@ def _is_for_compiled_code(passage: Passage, call: Call) -> bool:
     return begin.startswith(_BEGINNINGS) or any(
         name.startswith("xmm") for instant in call.instants for name in named_registers(instant)
     )
+
+
+def _aligns_otherwise(call: Call) -> bool:
+    """Whether what was called makes calls itself with RSP a multiple of 16: compiled so that it need not be one."""
+    calls = (at for at in call.instants if at.decoded is not None and at.decoded.mnemonic.startswith("call"))
+    return any(not _top(at) % _ALIGNED for at in calls)
 
 
 _CALLER_SAVED = frozenset((0, 1, 2, 6, 7, 8, 9, 10, 11))

@@ -172,6 +172,9 @@ class DirectionFlag(Rule):
         call = self._inherited.pop(passage.delivered.index, None)
         if call is None or passage.handler in self._told or not passage.whole:
             return
+        calls = (made for made in passage.calls if made.at.registers.rflags & flags.DF)
+        if scene.is_compiled(_at(call)) and all(map(scene.is_seen_whole, calls)):
+            return  # the compiler knows that what it calls has no use for DF
         self._told.add(passage.handler)
         yield self.found(
             scene,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from idtviz.debugger.disassembly import LONGEST, disassemble
 from idtviz.debugger.symbols import Symbols
@@ -111,7 +111,7 @@ class _Places:
     """Finds the places of addresses in an object file."""
 
     def __init__(self, path: Path, loaded: LoadedObject, symbols: Symbols) -> None:
-        self._loaded, self._symbols = loaded, symbols
+        self._loaded, self._symbols, self._folder = loaded, symbols, path.parent
         self._sources = SourceFiles((path.parent,))
 
     def of(self, address: int | None) -> Place:
@@ -120,7 +120,7 @@ class _Places:
             return NOWHERE
         symbol, line = self._symbols.at(address), self._symbols.line(address)
         return Place(
-            file=None if line is None else line.path,
+            file=None if line is None else self._named(line),
             line=None if line is None else line.number,
             source=None if line is None else self._text(line),
             symbol=None if symbol is None else symbol.shown,
@@ -128,6 +128,11 @@ class _Places:
             offset=0 if symbol is None else address - symbol.address,
             instruction=self._instruction(address),
         )
+
+    def _named(self, line: Line) -> str:
+        """The source file as the user can open it: beside the object where it is there, else as it was compiled."""
+        beside = self._folder / PurePosixPath(line.path).name
+        return str(beside) if beside.is_file() else line.path
 
     def _text(self, line: Line) -> str | None:
         lines = self._sources.lines(line.path)

@@ -151,7 +151,8 @@ def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = F
     arriving = _ARRIVING if isinstance(given, Keys) else 0
     stop = session.run(limit=budget + arriving, stop_when=handlers.is_over)
     witness = _Witness()
-    examination = Examination(session.observations, symbols, more=(witness, _SwapGs()))
+    missing = frozenset(world.loaded.slots)
+    examination = Examination(session.observations, symbols, (witness, _SwapGs()), missing)
     findings = tuple(examination.go_on())
     at_end = session.machine.cpu.registers()
     passage = witness.passage

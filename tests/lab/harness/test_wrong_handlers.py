@@ -103,6 +103,7 @@ def test_a_frame_that_is_declared_by_reference_in_rust():
     assert "declares the interrupt frame by reference (`frame`)" in reported.finding.message
     assert reported.place.symbol == "breakpoint_handler"
     assert reported.place.source is not None
+    assert reported.place.file == str(HANDLERS / "frame_by_reference.rs")
 
 
 @needs_gcc
