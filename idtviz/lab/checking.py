@@ -15,6 +15,7 @@ from idtviz.debugger.disassembly import LONGEST, disassemble
 from idtviz.debugger.inputs import Recorded
 from idtviz.debugger.stops import Reason
 from idtviz.debugger.symbols.symbol import Line
+from idtviz.lab.places import Places, Reported
 from idtviz.lab.prepared_session import PreparedSession
 from idtviz.lab.run import End, run
 from idtviz.machine.decoding import code_bits
@@ -26,66 +27,23 @@ BUDGET = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where something is: what is not known of it is None.
-
-    `file` and `line` are those of the source, `source` is the text of that line. `symbol` is what the linear `address`
-    lies in, `offset` bytes from its start. `instruction` is what stands there, where it is code.
-    """
-
-    file: str | None = None
-    line: int | None = None
-    source: str | None = None
-    symbol: str | None = None
-    address: int | None = None
-    offset: int = 0
-    instruction: str | None = None
-
-    @property
-    def name(self) -> str | None:
-        """`symbol` or `symbol+0x12`."""
-        return f"{self.symbol}+{self.offset:#x}" if self.symbol is not None and self.offset else self.symbol
-
-
-NOWHERE = Place()
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """A finding and its place, and its notes with theirs."""
-
-    finding: Finding
-    place: Place
-    notes: tuple[tuple[str, Place], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Checked:
     """What was found in `file`, which is called as the user called it.
 
-    `what` it is, in words: `elf64 kernel`. `said` is a sentence about how far it ran, and how that ended.
+    `what` it is, in words: `elf64 kernel`. `said` are lines about how far it ran, and how that ended.
     """
 
     file: str
     what: str
     reported: tuple[Reported, ...]
-    said: str
+    said: tuple[str, ...]
 
 
 def check_run(session: PreparedSession, file: str, *, limit: int = BUDGET, given: Sequence[Recorded] = ()) -> Checked:
     """Run the session on `file` from its start to an end, and gather what the rules find. `given` is as in `run`."""
     end = run(session, limit=limit, given=given)
-    places = Places(session, file)
-    findings = [*session.findings, *_read(session)]
-    reported = tuple(
-        Reported(
-            finding,
-            places.of(finding.address, code=finding.moment is None),
-            tuple((note.text, places.of(note.address)) for note in finding.notes),
-        )
-        for finding in findings
-    )
-    return Checked(file, _what(session), reported, _said(session, end, limit))
+    reported = _Places(session, file).report([*session.findings, *_read(session)])
+    return Checked(file, _what(session), reported, (_said(session, end, limit),))
 
 
 def _read(session: PreparedSession) -> Iterator[Finding]:
@@ -124,39 +82,25 @@ def _said(session: PreparedSession, end: End, limit: int) -> str:
     return f"{ran}: {end.text or end.reason}"
 
 
-class Places:
-    """Finds the places of addresses, in the sources and in the memory of a session that has come to its end."""
+class _Places(Places):
+    """Finds places in the sources and in the memory of a session that has come to its end."""
 
     def __init__(self, session: PreparedSession, file: str) -> None:
+        super().__init__(session.symbols)
         self._session, self._file = session, file
 
-    def of(self, address: int | None, *, code: bool = False) -> Place:
-        """The place of a linear address. `code`: an instruction stands there, even if none is known to have run."""
-        if address is None:
-            return NOWHERE
-        symbols = self._session.symbols
-        symbol, line = symbols.at(address), symbols.line(address)
-        return Place(
-            file=None if line is None else self._named(line),
-            line=None if line is None else line.number,
-            source=None if line is None else self._text(line),
-            symbol=None if symbol is None else symbol.shown,
-            address=address,
-            offset=0 if symbol is None else address - symbol.address,
-            instruction=self._instruction(address, code=code or (symbol is not None and symbol.code)),
-        )
+    def lines(self, line: Line) -> tuple[str, ...] | None:
+        """As the scenario or the image has them."""
+        return self._session.source(line.path)
 
-    def _text(self, line: Line) -> str | None:
-        lines = self._session.source(line.path)
-        return None if lines is None or not 0 < line.number <= len(lines) else lines[line.number - 1]
-
-    def _named(self, line: Line) -> str:
-        """The source file as the user can open it: where the scenario or the image has it, else as it was compiled."""
+    def named(self, line: Line) -> str:
+        """Where the scenario or the image has it, else as it was compiled."""
         listed = next((name for name in self._session.scenario.image.source if _same(name, line.path)), None)
         beside = Path(self._file).parent / (listed or line.path)
         return os.path.normpath(beside) if beside.is_file() else listed or line.path
 
-    def _instruction(self, address: int, *, code: bool) -> str | None:
+    def instruction(self, address: int, *, code: bool) -> str | None:
+        """As it was while it ran, else as it is now."""
         seen = self._seen.get(address)
         if seen is not None:
             raw, offset, bits = seen

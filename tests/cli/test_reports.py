@@ -13,7 +13,8 @@ from idtviz.checks.rules import BY_ID, RULES
 from idtviz.cli.reports import as_json, as_sarif, as_text
 from idtviz.cli.reports.paths import near, uri
 from idtviz.debugger.moment import Moment
-from idtviz.lab.checking import NOWHERE, Checked, Place, Reported
+from idtviz.lab.checking import Checked
+from idtviz.lab.places import NOWHERE, Place, Reported
 from tests.cli.sarif import problems
 
 PLAIN, COLOURED = as_text.Paint(False), as_text.Paint(True)
@@ -27,7 +28,7 @@ def finding(rule: str = "STK001", severity: Severity = Severity.ERROR, message: 
 
 
 def checked(*reported: Reported, file: str = "kernel.elf") -> Checked:
-    return Checked(file, "elf64 kernel", reported, "ran 9 instructions: halted")
+    return Checked(file, "elf64 kernel", reported, ("ran 9 instructions: halted",))
 
 
 def text(*reported: Reported) -> str:
@@ -102,7 +103,7 @@ def test_what_a_guest_has_named_cannot_write_to_the_terminal():
     evil = Place("a\x1b[31m.S", 1, "iretq \x1b]0;x\x07", "s\x1b[1m", 0x1000, 0, "iretq\x1b")
     report = as_text.file(
         Checked(
-            "k\x1b.elf", "elf64 kernel", (Reported(finding(message="m\x1b\n"), evil, (("n\x9b", evil),)),), "s\x1b"
+            "k\x1b.elf", "elf64 kernel", (Reported(finding(message="m\x1b\n"), evil, (("n\x9b", evil),)),), ("s\x1b",)
         ),
         PLAIN,
     )

@@ -64,8 +64,8 @@ def test_a_check_says_what_the_file_is_and_how_its_run_ended():
     assert checked.file == str(SCENARIOS / "page_fault.toml")
     assert checked.what == "elf64 kernel"
     assert not checked.reported
-    assert checked.said.startswith("ran 2,0")
-    assert "HLT" in checked.said
+    assert checked.said[0].startswith("ran 2,0")
+    assert "HLT" in checked.said[0]
 
 
 def test_an_image_without_its_sources_has_the_instruction_in_place_of_the_line(tmp_path):
@@ -86,9 +86,9 @@ def test_an_image_beside_its_source_has_the_line(tmp_path):
 
 def test_a_kernel_that_waits_for_ever_is_stopped_and_the_check_says_so(tmp_path):
     checked = check(write(tmp_path, GOOD, LOOP))
-    assert checked.said.startswith(f"ran {BUDGET:,} instructions and was stopped: that is the limit")
+    assert checked.said[0].startswith(f"ran {BUDGET:,} instructions and was stopped: that is the limit")
     checked = check(write(tmp_path, GOOD, LOOP), limit=1000)
-    assert checked.said.startswith("ran 1,000 instructions and was stopped: that is the limit")
+    assert checked.said[0].startswith("ran 1,000 instructions and was stopped: that is the limit")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 
 from idtviz.checks.rules import BY_ID
 from idtviz.cli.reports.paths import near
-from idtviz.lab.checking import Checked, Reported
+from idtviz.lab.checking import Checked
+from idtviz.lab.places import Reported
 
 SCHEMA = 1
 

@@ -10,7 +10,8 @@ from idtviz import __version__
 from idtviz.checks.rule import Rule
 from idtviz.checks.rules import RULES
 from idtviz.cli.reports.paths import uri
-from idtviz.lab.checking import Checked, Place, Reported
+from idtviz.lab.checking import Checked
+from idtviz.lab.places import Place, Reported
 
 VERSION = "2.1.0"
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -45,7 +46,11 @@ def _rule(rule: type[Rule]) -> Object:
 
 def _invocation(files: Sequence[Checked], problems: Sequence[str]) -> Object:
     told = [
-        {"level": "note", "message": _text(f"{checked.what}: {checked.said}"), "locations": [_location(checked.file)]}
+        {
+            "level": "note",
+            "message": _text(f"{checked.what}: {'. '.join(checked.said)}"),
+            "locations": [_location(checked.file)],
+        }
         for checked in files
     ]
     refused = [{"level": "error", "message": _text(problem)} for problem in problems]

@@ -14,7 +14,8 @@ from idtviz.checks.finding import Severity
 from idtviz.checks.rules import BY_ID
 from idtviz.cli.reports.paths import near
 from idtviz.debugger.symbols.readable import brief
-from idtviz.lab.checking import Checked, Place, Reported
+from idtviz.lab.checking import Checked
+from idtviz.lab.places import Place, Reported
 from idtviz.lab.problems import printable
 
 _WIDTH = 100
@@ -52,10 +53,11 @@ def file(checked: Checked, paint: Paint) -> str:
 def _conclusion(checked: Checked, paint: Paint) -> str:
     worst = next((severity.value for severity in Severity if _has(checked, severity)), "head")
     name, counted = printable(f"{near(checked.file)} ({checked.what})"), counts([checked])
-    head, said = paint(worst, f"{name}:") + f" {counted}", printable(checked.said)
-    if len(f"{name}: {counted}; {said}") <= _LONGEST:
-        return f"{head}; {said}"
-    return "\n".join([head, *textwrap.wrap(said, _WIDTH, initial_indent="  ", subsequent_indent="  ")])
+    head, said = paint(worst, f"{name}:") + f" {counted}", [printable(line) for line in checked.said]
+    if len(said) == 1 and len(f"{name}: {counted}; {said[0]}") <= _LONGEST:
+        return f"{head}; {said[0]}"
+    wrapped = (textwrap.wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ") for line in said)
+    return "\n".join([head, *(line for lines in wrapped for line in lines)])
 
 
 def summary(files: Sequence[Checked], refused: int = 0) -> str:

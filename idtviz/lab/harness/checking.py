@@ -10,7 +10,7 @@ from idtviz.debugger.disassembly import LONGEST, disassemble
 from idtviz.debugger.symbols import Symbols
 from idtviz.debugger.symbols.objects import from_object, signatures_of
 from idtviz.debugger.symbols.symbol import Line
-from idtviz.lab.checking import NOWHERE, Checked, Place, Reported
+from idtviz.lab.checking import Checked
 from idtviz.lab.harness import trial
 from idtviz.lab.harness.claims import Claims
 from idtviz.lab.harness.handler import Handler, chosen
@@ -19,6 +19,7 @@ from idtviz.lab.harness.trial import BUDGET, Trial
 from idtviz.lab.harness.verdict import Verdict, verdict
 from idtviz.lab.harness.world import BASE, RECORDER, SLOT, HarnessError, World
 from idtviz.lab.image_file import FileProblem, read
+from idtviz.lab.places import Places
 from idtviz.lab.problems import Problem, ScenarioError
 from idtviz.lab.source_files import SourceFiles
 from idtviz.machine.boot.problem import ImageError
@@ -45,21 +46,13 @@ def check_object(path: Path, symbol: str | None = None, vector: int | None = Non
         verdicts = tuple(_verdicts(handlers, loaded, symbols, claims))
     except (FileProblem, ObjectError, ImageError, HarnessError) as problem:
         raise ScenarioError([Problem(str(path), None, str(problem))]) from problem
-    places = _Places(path, loaded, symbols)
-    reported = tuple(
-        Reported(
-            finding,
-            places.of(finding.address),
-            tuple((note.text, places.of(note.address)) for note in finding.notes),
-        )
-        for found in verdicts
-        for finding in found.findings
-    )
+    findings = (finding for found in verdicts for finding in found.findings)
+    reported = _Places(path, loaded, symbols).report(findings)
     kind = "linked program" if loaded.linked else "object file"
     said = list(verdicts[0].said) if len(handlers) == 1 else [found.brief for found in verdicts]
     if len(verdicts) < len(handlers):
         said.append(f"the other {len(handlers) - len(verdicts)} were not tried: these have run for too long")
-    return Checked(str(path), f"{loaded.bits}-bit {kind}, {_count(handlers)}", reported, ". ".join(said))
+    return Checked(str(path), f"{loaded.bits}-bit {kind}, {_count(handlers)}", reported, tuple(said))
 
 
 def _verdicts(handlers: Sequence[Handler], loaded: LoadedObject, symbols: Symbols, claims: Claims) -> Iterator[Verdict]:
@@ -107,38 +100,25 @@ def _count(handlers: Sequence[Handler]) -> str:
     return str(handlers[0]) if len(handlers) == 1 else f"{len(handlers)} handlers"
 
 
-class _Places:
-    """Finds the places of addresses in an object file."""
+class _Places(Places):
+    """Finds places in an object file."""
 
     def __init__(self, path: Path, loaded: LoadedObject, symbols: Symbols) -> None:
-        self._loaded, self._symbols, self._folder = loaded, symbols, path.parent
+        super().__init__(symbols)
+        self._loaded, self._folder = loaded, path.parent
         self._sources = SourceFiles((path.parent,))
 
-    def of(self, address: int | None) -> Place:
-        """The place of a linear address."""
-        if address is None:
-            return NOWHERE
-        symbol, line = self._symbols.at(address), self._symbols.line(address)
-        return Place(
-            file=None if line is None else self._named(line),
-            line=None if line is None else line.number,
-            source=None if line is None else self._text(line),
-            symbol=None if symbol is None else symbol.shown,
-            address=address,
-            offset=0 if symbol is None else address - symbol.address,
-            instruction=self._instruction(address),
-        )
-
-    def _named(self, line: Line) -> str:
-        """The source file as the user can open it: beside the object where it is there, else as it was compiled."""
+    def named(self, line: Line) -> str:
+        """Beside the object where it is there, else as it was compiled."""
         beside = self._folder / PurePosixPath(line.path).name
         return str(beside) if beside.is_file() else line.path
 
-    def _text(self, line: Line) -> str | None:
-        lines = self._sources.lines(line.path)
-        return None if lines is None or not 0 < line.number <= len(lines) else lines[line.number - 1]
+    def lines(self, line: Line) -> tuple[str, ...] | None:
+        """From the folder of the object."""
+        return self._sources.lines(line.path)
 
-    def _instruction(self, address: int) -> str | None:
+    def instruction(self, address: int, *, code: bool) -> str | None:  # noqa: ARG002
+        """As it stands in the file."""
         piece = self._loaded.piece_at(address)
         if piece is None or not piece.executable:
             return None

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from idtviz.checks.finding import Severity
-from idtviz.lab.checking import Checked, Reported
+from idtviz.lab.checking import Checked
 from idtviz.lab.harness import check_object
+from idtviz.lab.places import Reported
 
 HANDLERS = Path(__file__).resolve().parents[2] / "handlers"
 FOR_KERNELS = "-mgeneral-regs-only -mno-red-zone -Wno-builtin-declaration-mismatch"

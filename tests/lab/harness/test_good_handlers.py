@@ -77,7 +77,7 @@ def test_nothing_is_found_in_a_handler_of_a_course(bits, symbol, vector):
     ("bits", "symbol", "vector"), [(64, "irq0_schedule", 32), (64, "vector32", 32), (32, "irq0_schedule", 32)]
 )
 def test_a_handler_goes_on_behind_a_function_that_is_not_there(bits, symbol, vector):
-    assert "it returned" in checked(built(f"course{bits}.S", f"-m{bits}"), symbol, vector).said
+    assert "it returned" in ". ".join(checked(built(f"course{bits}.S", f"-m{bits}"), symbol, vector).said)
 
 
 _PANICS = """
@@ -100,7 +100,7 @@ def test_a_function_that_is_not_there_and_has_no_code_behind_its_call_does_not_r
     path = assembled(_PANICS, f"-m{bits} {optimised} {FOR_KERNELS} -fno-asynchronous-unwind-tables", "c")
     found = checked(path)
     assert told(found) == []
-    lines = found.said.split(". ")
+    lines = found.said
     assert "it stopped the machine" in next(line for line in lines if line.startswith("general_protection_handler"))
 
 

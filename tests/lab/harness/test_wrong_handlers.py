@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from idtviz.lab.checking import Checked, Reported
+from idtviz.lab.checking import Checked
+from idtviz.lab.places import Reported
 from tests.lab.harness.built import HANDLERS, built, checked, needs_gcc, serious, told
 
 WRONG = [
