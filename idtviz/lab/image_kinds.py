@@ -15,6 +15,7 @@ class Kind(Enum):
     BOOT_SECTOR = "boot_sector"
     ROM = "rom"
     DISK = "disk"
+    OBJECT = "object"
 
     @property
     def shown(self) -> str:
@@ -40,6 +41,7 @@ _SHOWN = {
     Kind.BOOT_SECTOR: "a boot sector",
     Kind.DISK: "a disk",
     Kind.ROM: "a ROM",
+    Kind.OBJECT: "a bare handler",
 }
 _DISKS = frozenset(("disk", "disks"))
 _TAKES = {
@@ -50,6 +52,7 @@ _TAKES = {
     Kind.BOOT_SECTOR: _DISKS,
     Kind.DISK: _DISKS,
     Kind.ROM: _DISKS | {"rom"},
+    Kind.OBJECT: frozenset(("symbol", "vector", "ring")),
 }
 _MODES = {
     Kind.MULTIBOOT: "protected",

@@ -11,10 +11,11 @@ from idtviz.machine.boot.bootable import Bootable
 from idtviz.machine.boot.elf import MAGIC as ELF_MAGIC
 from idtviz.machine.boot.module import NO_EXTRAS, Extras
 from idtviz.machine.boot.problem import ImageError
+from idtviz.machine.objects.header import is_relocatable
 
 EXPECTED: Final = (
-    "a scenario (.toml), an ELF kernel, a Multiboot kernel, a bzImage, or a boot sector, floppy or disk that ends its "
-    "first 512 bytes with 55 aa"
+    "a scenario (.toml), an ELF kernel, a Multiboot kernel, a bzImage, an object file with a handler, or a boot sector, "
+    "floppy or disk that ends its first 512 bytes with 55 aa"
 )
 
 _SIGNATURE = slice(510, 512)
@@ -31,6 +32,8 @@ class Beside:
 
 def recognise(raw: bytes) -> Kind | None:
     """What the file is by its contents; None: nothing that can be booted. A ROM has no mark."""
+    if is_relocatable(raw):
+        return Kind.OBJECT
     if raw.startswith(ELF_MAGIC):
         return Kind.MULTIBOOT if _is_multiboot(raw) else Kind.ELF
     if bzimage.is_bzimage(raw):

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from idtviz.debugger.session import Setup
-from idtviz.lab import images
+from idtviz.lab import image_handler, images
 from idtviz.lab.image_file import LARGEST_DISK, LARGEST_FILE, FileProblem
 from idtviz.lab.image_kinds import Kind
 from idtviz.lab.image_symbols import symbols_of
 from idtviz.lab.images import Beside
 from idtviz.lab.machine_files import MachineFiles
 from idtviz.lab.overrides import OPTIONS, Overrides
-from idtviz.lab.prepared import Prepared, builder, disk_problem
+from idtviz.lab.prepared import Prepared, Program, builder, disk_problem
 from idtviz.lab.problems import Problem, ScenarioError
-from idtviz.lab.scenario import LARGEST_MEMORY, MIB, ImageSection, MachineSection, Scenario
+from idtviz.lab.scenario import LARGEST_MEMORY, MIB, ImageSection, MachineSection, ObjectImage, Scenario
 from idtviz.machine.boot.bootable import Bootable
 from idtviz.machine.boot.module import Extras, Module
 from idtviz.machine.boot.problem import ImageError
@@ -33,17 +33,38 @@ def prepare(path: Path, name: str, raw: bytes, overrides: Overrides, files: Mach
     extra = sorted(overrides.said() & OPTIONS.keys() - kind.takes)
     if extra:
         raise ScenarioError([Problem(OPTIONS[each], None, f"{kind.shown} takes none: {name}") for each in extra])
-    bootable = _bootable(kind, name, raw, _beside(path, overrides, files))
-    section = _machine(name, kind, bootable, overrides)
-    scenario = Scenario(title=path.name[:200], machine=section, image=_image_section(kind, path))
+    program, section, image = (_handler if kind is Kind.OBJECT else _kernel)(path, name, raw, overrides, files)
+    bootable = program.bootable
+    scenario = Scenario(title=path.name[:200], machine=section, image=image)
     problem = disk_problem(bootable, len(overrides.disks))
     if problem is not None:
         raise refused("--disk", problem)
     disks = files_of(files, "--disk", overrides.disks, LARGEST_DISK)
+    setup = Setup(path.name, builder(section, bootable, disks), program.symbols, program.inputs)
+    folders, origin = (path.parent, *map(Path, overrides.sources)), files.origin(name, overrides)
+    return Prepared(path, scenario, bootable.kind, setup, {}, (), origin, folders, program.examine)
+
+
+def _kernel(
+    path: Path, name: str, raw: bytes, overrides: Overrides, files: MachineFiles
+) -> _Found:
+    kind = _kind(raw, overrides)
+    bootable = _bootable(kind, name, raw, _beside(path, overrides, files))
+    section = _machine(name, kind, bootable, overrides)
+    symbols = symbols_of(kind, raw, files_of(files, "--symbols", overrides.symbols))
+    return Program(bootable, symbols), section, _image_section(kind, path)
+
+
+def _handler(path: Path, name: str, raw: bytes, overrides: Overrides, files: MachineFiles) -> _Found:
+    if overrides.apic:
+        raise refused("--apic", image_handler.ONLY_PIC)
+    said = {"symbol": overrides.symbol, "vector": overrides.vector, "ring": overrides.ring}
+    image = ObjectImage.model_validate({"file": path.name} | said)
     symbols = files_of(files, "--symbols", overrides.symbols)
-    setup = Setup(path.name, builder(section, bootable, disks), symbols_of(kind, raw, symbols))
-    folders = (path.parent, *map(Path, overrides.sources))
-    return Prepared(path, scenario, bootable.kind, setup, {}, (), files.origin(name, overrides), folders)
+    try:
+        program, memory = image_handler.parse(raw, image, symbols, options=True)
+    except ImageError as error:
+        raise refused(name, str(error)) from error
 
 
 def refused(file: str, message: str) -> ScenarioError:

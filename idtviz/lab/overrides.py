@@ -24,6 +24,10 @@ class Overrides:
     symbols: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     """Folders with source files."""
+    symbol: str | None = None
+    """Of a bare handler: its name, its vector, and the ring that it interrupts."""
+    vector: int | None = None
+    ring: int | None = None
 
     def said(self) -> frozenset[str]:
         """The names of those that were given."""
@@ -37,6 +41,9 @@ OPTIONS = {
     "loader": "--loader",
     "disks": "--disk",
     "rom": "--rom",
+    "symbol": "--symbol",
+    "vector": "--vector",
+    "ring": "--ring",
 }
 """The options that not every image takes, as the user writes them."""
 

@@ -6,7 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from idtviz.checks.examination import Examination
+from idtviz.debugger.inputs import ScriptedInput
+from idtviz.debugger.observing import Observations
 from idtviz.debugger.session import Setup
+from idtviz.debugger.symbols import Symbols
 from idtviz.lab.lessons import Lesson
 from idtviz.lab.machine_files import Origin
 from idtviz.lab.scenario import MachineSection, Scenario
@@ -15,6 +19,19 @@ from idtviz.machine.pc import Machine
 
 HARD_DISKS = range(0x80, 0x84)
 """The numbers of the hard disks for the BIOS: two ATA channels, two devices each."""
+
+
+Examine = Callable[[Observations, Symbols], Examination]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is booted, and what goes with it: names, inputs beside those of a scenario, and how the rules see a run."""
+
+    bootable: Bootable
+    symbols: Symbols
+    inputs: tuple[ScriptedInput, ...] = ()
+    examine: Examine = Examination
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +48,8 @@ class Prepared:
     origin: Origin
     folders: tuple[Path, ...] = ()
     """Where other source files may be read from: the folder of a bare image, and those that the user named."""
+    examine: Examine = Examination
+    """How the rules see what is observed."""
 
 
 def disk_problem(bootable: Bootable, disks: int) -> str | None:

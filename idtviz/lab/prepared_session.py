@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from idtviz.checks.examination import Examination
 from idtviz.checks.finding import Finding
 from idtviz.debugger.inputs import Recorded
 from idtviz.debugger.moment import Moment
@@ -39,13 +38,13 @@ class PreparedSession(Session):
         self._source_files = SourceFiles(prepared.folders)
         stations = tuple(lesson.place for lesson in self.lessons)
         super().__init__(replace(prepared.setup, stations=stations))
-        self._examination = Examination(self.observations, self.symbols)
+        self._examination = prepared.examine(self.observations, self.symbols)
 
     @property
     def findings(self) -> Sequence[Finding]:
         """What the rules have found up to the frontier of the present branch, in the order in which it showed."""
         if self._examination.observations is not self.observations:
-            self._examination = Examination(self.observations, self.symbols)
+            self._examination = self._prepared.examine(self.observations, self.symbols)
         self._examination.go_on()
         return self._examination.findings
 

@@ -104,6 +104,25 @@ class FlatImage(_Part):
 FileName = Annotated[str, Field(min_length=1)]
 
 
+def _vector(value: Any) -> Any:
+    return vectors.by_name(value).number if isinstance(value, str) else value
+
+
+class ObjectImage(_Part):
+    """A bare handler of an object file, of `vector`, and the ring that it interrupts; None: what names tell, ring 0."""
+
+    file: FileName
+    symbol: Annotated[str, Field(min_length=1)] | None = None
+    vector: Annotated[int, BeforeValidator(_vector), Field(ge=0, le=255)] | None = None
+    ring: Literal[0, 3] | None = None
+
+
+def _file_alone(value: Any) -> Any:
+    if value is not None and not isinstance(value, str | dict):
+        raise ValueError('expected the name of a file, or a table such as { file = "handler.o", vector = 14 }')
+    return {"file": value} if isinstance(value, str) else value
+
+
 class ImageSection(_Part):
     """`[image]`: what is loaded and entered, what is loaded beside it, and the sources and symbols to show."""
 
@@ -114,6 +133,7 @@ class ImageSection(_Part):
     boot_sector: FileName | None = None
     rom: FileName | None = None
     disk: FileName | None = None
+    object: Annotated[ObjectImage | None, BeforeValidator(_file_alone)] = None
     disks: Annotated[list[FileName], Field(max_length=4)] | None = None
     modules: Annotated[list[FileName], Field(max_length=1000)] | None = None
     command_line: str | None = None
@@ -121,13 +141,6 @@ class ImageSection(_Part):
     initrd: FileName | None = None
     source: list[FileName] = []
     symbols: list[FileName] = []
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_but_later(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "object" in value:
-            raise ValueError("object: not supported yet; expected a whole image, such as elf or multiboot")
-        return value
 
     @model_validator(mode="after")
     def _one_image(self) -> Self:

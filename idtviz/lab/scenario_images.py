@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from idtviz.debugger.symbols import Symbols
-from idtviz.lab import images
+from idtviz.lab import image_handler, images
 from idtviz.lab.image_file import LARGEST_DISK, LARGEST_FILE, FileProblem, inside, read
 from idtviz.lab.image_kinds import Kind
 from idtviz.lab.image_symbols import symbols_of
 from idtviz.lab.images import Beside
 from idtviz.lab.machine_files import MachineFiles
-from idtviz.lab.prepared import disk_problem
+from idtviz.lab.prepared import Program, disk_problem
 from idtviz.lab.problems import dotted
-from idtviz.lab.scenario import FlatImage, ImageSection, MachineSection, Scenario
+from idtviz.lab.scenario import FlatImage, ImageSection, MachineSection, ObjectImage, Scenario
 from idtviz.machine.boot import bare
 from idtviz.machine.boot.bootable import Bootable
 from idtviz.machine.boot.module import Extras, Module
@@ -50,39 +49,58 @@ class ScenarioImages:
             self._complain(place, f"{dotted(place)}: {problem}")
             return None
 
-    def bootable(self) -> tuple[Bootable | None, Symbols | None]:
-        """The image and its symbols; no symbols where it cannot be read, so that no name in it can be checked."""
+    def program(self) -> Program | None:
+        """The image and its symbols; None, with a complaint, where it cannot be used: no name in it can be checked."""
         kind, section = self._image.kind, self._image
-        named: str | FlatImage = getattr(section, kind.value)
-        name = named.file if isinstance(named, FlatImage) else named
-        place: Place = ("image", kind.value, "file") if isinstance(named, FlatImage) else ("image", kind.value)
+        named: str | FlatImage | ObjectImage = getattr(section, kind.value)
+        name = named if isinstance(named, str) else named.file
+        place: Place = ("image", kind.value) if isinstance(named, str) else ("image", kind.value, "file")
         raw = self.file(place, name, LARGEST_DISK if kind in (Kind.DISK, Kind.BOOT_SECTOR) else LARGEST_FILE)
         beside = self._beside()
         files = [self.file(("image", "symbols", index), each) for index, each in enumerate(section.symbols)]
         if raw is None or beside is None:
-            return None, None
+            return None
         try:
-            found = self._parsed(kind, raw, beside)
+            found = self._parsed(kind, raw, beside, [each for each in files if each is not None])
         except ImageError as error:
             self._complain(place, f"{dotted(place)}: {name!r}: {error}")
-            return None, None
-        self._check(found, place)
+            return None
+        self._check(found.bootable, place)
         attached = self._attached()
-        problem = disk_problem(found, len(attached))
+        problem = disk_problem(found.bootable, len(attached))
         if problem is not None:
             self._complain(attached[-1][0], f"{dotted(attached[-1][0])}: {problem}")
-        return found, symbols_of(kind, raw, [each for each in files if each is not None])
+        return found
 
-    def _parsed(self, kind: Kind, raw: bytes, beside: Beside) -> Bootable:
+    def _parsed(self, kind: Kind, raw: bytes, beside: Beside, symbols: list[bytes]) -> Program:
         given = self._machine.mode if "mode" in self._machine.model_fields_set else None
+        if self._image.object is not None:
+            return self._handler(raw, self._image.object, given, symbols)
+        names = symbols_of(kind, raw, symbols)
         if self._image.flat is not None:
-            return bare.flat(raw, self._image.flat.at, self._machine.mode)
-        if kind.mode is not None and given not in (None, kind.mode):
+            return Program(bare.flat(raw, self._image.flat.at, self._machine.mode), names)
+        self._check_mode(kind.shown, kind.mode, given)
+        return Program(images.parse(kind, raw, beside, given), names)
+
+    def _handler(self, raw: bytes, named: ObjectImage, given: str | None, symbols: list[bytes]) -> Program:
+        if self._machine.controller != "pic":
+            self._complain(("machine", "controller"), f'machine.controller: {image_handler.ONLY_PIC}; expected "pic"')
+        found, memory = image_handler.parse(raw, named, symbols, options=False)
+        mode = found.bootable.mode
+        self._check_mode(f"a bare handler of {64 if mode == 'long' else 32} bits", mode, given)
+        self._machine = image_handler.machine(self._machine, found, memory)
+        return found
+
+    def _check_mode(self, what: str, mode: str | None, given: str | None) -> None:
+        if mode is not None and given not in (None, mode):
             self._complain(
                 ("machine", "mode"),
-                f'machine.mode: {kind.shown} is entered in {kind.mode} mode; expected "{kind.mode}", or no mode at all',
+                f'machine.mode: {what} is entered in {mode} mode; expected "{mode}", or no mode at all',
             )
-        return images.parse(kind, raw, beside, given)
+
+    def machine(self, program: Program) -> MachineSection:
+        """The machine for the image: with what is left to it."""
+        return self._machine.model_copy(update={"mode": program.bootable.mode})
 
     def _beside(self) -> Beside | None:
         section = self._image

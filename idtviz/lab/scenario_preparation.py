@@ -10,6 +10,7 @@ from idtviz.debugger.places import Place, PlaceError, PlaceKind, parse
 from idtviz.debugger.session import Setup
 from idtviz.debugger.symbols import Symbols, from_file
 from idtviz.lab import scenario_file
+from idtviz.lab.image_kinds import Kind
 from idtviz.lab.kernel_file import files_of
 from idtviz.lab.lessons import Lesson
 from idtviz.lab.machine_files import MachineFiles
@@ -36,7 +37,8 @@ def prepare(path: Path, name: str, overrides: Overrides, files: MachineFiles) ->
         scenario, text, problems = error.rest, error.text, list(error.problems)
     scenario = _overridden(scenario, name, overrides)
     check = _Check(path.parent, scenario, text, files)
-    bootable, symbols = check.images.bootable()
+    program = check.images.program()
+    symbols = None if program is None else program.symbols
     disks = check.images.disks()
     sources = check.sources()
     for each in files_of(files, "--symbols", overrides.symbols):
@@ -46,13 +48,13 @@ def prepare(path: Path, name: str, overrides: Overrides, files: MachineFiles) ->
     lessons = check.lessons(symbols)
     if problems:
         raise ScenarioError(problems + check.problems)
-    if check.problems or bootable is None or symbols is None:
+    if check.problems or program is None or symbols is None:
         raise ScenarioError(check.problems)
-    section = scenario.machine.model_copy(update={"mode": bootable.mode})
+    section, bootable = check.images.machine(program), program.bootable
     scenario = scenario.model_copy(update={"machine": section})
-    setup = Setup(path.name, builder(section, bootable, disks), symbols, scripted)
-    folders = tuple(map(Path, overrides.sources))
-    return Prepared(path, scenario, bootable.kind, setup, sources, lessons, files.origin(name, overrides), folders)
+    setup = Setup(path.name, builder(section, bootable, disks), symbols, (*scripted, *program.inputs))
+    folders, origin = tuple(map(Path, overrides.sources)), files.origin(name, overrides)
+    return Prepared(path, scenario, bootable.kind, setup, sources, lessons, origin, folders, program.examine)
 
 
 def _overridden(scenario: Scenario, name: str, overrides: Overrides) -> Scenario:
@@ -69,7 +71,10 @@ def _overridden(scenario: Scenario, name: str, overrides: Overrides) -> Scenario
         "instructions_per_second": overrides.speed,
         "controller": None if overrides.apic is None else "apic" if overrides.apic else "pic",
     }
-    image = {"command_line": overrides.command_line, "loader": overrides.loader}
+    image = {"command_line": overrides.command_line, "loader": overrides.loader, "object": scenario.image.object}
+    if scenario.image.object is not None:
+        said = {each: getattr(overrides, each) for each in Kind.OBJECT.takes}
+        image["object"] = scenario.image.object.model_copy(update=_said(said))
     return scenario.model_copy(
         update={
             "machine": scenario.machine.model_copy(update=_said(machine)),

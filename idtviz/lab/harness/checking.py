@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from idtviz.debugger.disassembly import LONGEST, disassemble
@@ -14,7 +13,7 @@ from idtviz.lab.checking import Checked
 from idtviz.lab.harness import trial
 from idtviz.lab.harness.claims import Claims
 from idtviz.lab.harness.handler import Handler, chosen
-from idtviz.lab.harness.standing_in import is_slot
+from idtviz.lab.harness.standing_in import settled
 from idtviz.lab.harness.trial import BUDGET, Trial
 from idtviz.lab.harness.verdict import Verdict, verdict
 from idtviz.lab.harness.world import BASE, RECORDER, SLOT, HarnessError, World
@@ -23,14 +22,13 @@ from idtviz.lab.places import Places
 from idtviz.lab.problems import Problem, ScenarioError
 from idtviz.lab.source_files import SourceFiles
 from idtviz.machine.boot.problem import ImageError
-from idtviz.machine.objects import Kind, LoadedObject, ObjectError, load
+from idtviz.machine.objects import LoadedObject, ObjectError, load
 
 LARGEST = 64 << 20
 """Bytes of the largest file that is read."""
 _MANY_INSTRUCTIONS, _MOST_INSTRUCTIONS = 1_000_000, 3_000_000
 """Of all handlers of a file together: from the first number on none gets many, behind the second none is tried."""
 _FEW = 10_000
-_UNDEFINED, _ALIGNMENT_CHECK = 6, 17
 
 
 def check_object(path: Path, symbol: str | None = None, vector: int | None = None) -> Checked:
@@ -68,32 +66,15 @@ def _verdicts(handlers: Sequence[Handler], loaded: LoadedObject, symbols: Symbol
 
 def _trials(handler: Handler, loaded: LoadedObject, symbols: Symbols, budget: int) -> Iterator[Trial]:
     event, given = trial.event_of(handler.vector)
-    for ring in (3,) if handler.vector == _ALIGNMENT_CHECK else (0, 3):
+    for ring in handler.rings:
         world = World(loaded, handler.address, handler.vector, ring, event)
         found = trial.run(world, given, symbols, budget=budget)
-        world = replace(world, stops=_stops(found, loaded), vectors=found.saves_vectors)
+        world = settled(world, found)
         if world.stops or world.vectors:
             found = trial.run(world, given, symbols, budget=budget)
         yield found
         if found.enabled:
             yield trial.run(world, given, symbols, nested=True, budget=budget)
-
-
-def _stops(found: Trial, loaded: LoadedObject) -> frozenset[int]:
-    """Functions that are not there and do not mean to return: behind the call of one there is no code.
-
-    The function ends there, or the compiler has put an instruction there that is none.
-    """
-    seen = () if found.passage is None else found.passage.calls
-    calls = [(call.instants[0].registers.linear_rip, call.at) for call in seen if call.instants]
-    ends = {symbol.address + symbol.size for symbol in loaded.symbols if symbol.kind is Kind.FUNCTION and symbol.size}
-    undefined = found.fault is not None and found.fault.event.vector == _UNDEFINED
-    return frozenset(
-        target
-        for target, at in calls
-        if is_slot(target, loaded)
-        and ((behind := at.registers.linear_rip + len(at.raw)) in ends or (undefined and behind == found.rip))
-    )
 
 
 def _count(handlers: Sequence[Handler]) -> str:

@@ -57,9 +57,15 @@ NESTED = {
 """The handler of the IRQ that comes in the midst of the one that is tested: in good order, and with a deep stack."""
 
 
-def interrupted(event: bytes) -> bytes:
-    """The interrupted program: a few NOPs, the instruction that makes the event (or none), and NOPs for ever."""
-    return b"\x90" * 4 + event + b"\x90" * 8 + b"\xeb\xfe"
+CIRCLE = b"\xeb\xfe"
+SYSCALL, SYSENTER = b"\x0f\x05", b"\x0f\x34"
+WAIT = b"\xfb" + HLT
+"""With IF=1: an interrupt that comes later is taken."""
+
+
+def interrupted(event: bytes, end: bytes) -> bytes:
+    """The interrupted program: a few NOPs, the instruction that makes the event (or none), NOPs again, and its end."""
+    return b"\x90" * 4 + event + b"\x90" * 8 + end
 
 
 def software(vector: int) -> bytes:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from idtviz.checks.finding import Finding, Note
 from idtviz.checks.scene import Call
 from idtviz.lab.harness.trial import Trial
-from idtviz.lab.harness.world import RECORDER, SLOT
-from idtviz.machine.objects import LoadedObject
+from idtviz.lab.harness.world import RECORDER, SLOT, World
+from idtviz.machine.objects import Kind, LoadedObject
+
+_UNDEFINED = 6
 
 
 def called(trial: Trial, loaded: LoadedObject) -> tuple[str, ...]:
@@ -18,6 +20,28 @@ def called(trial: Trial, loaded: LoadedObject) -> tuple[str, ...]:
     slots = loaded.slots
     entered = (slots.get(instant.registers.linear_rip) for instant in trial.passage.instants)
     return tuple(dict.fromkeys(item.name for item in entered if item is not None))
+
+
+def settled(world: World, found: Trial) -> World:
+    """The world as it is once it is known, from one trial in it, what the functions that are not there do."""
+    return replace(world, stops=_stops(found, world.loaded), vectors=found.saves_vectors)
+
+
+def _stops(found: Trial, loaded: LoadedObject) -> frozenset[int]:
+    """Functions that are not there and do not mean to return: behind the call of one there is no code.
+
+    The function ends there, or the compiler has put an instruction there that is none.
+    """
+    seen = () if found.passage is None else found.passage.calls
+    calls = [(call.instants[0].registers.linear_rip, call.at) for call in seen if call.instants]
+    ends = {symbol.address + symbol.size for symbol in loaded.symbols if symbol.kind is Kind.FUNCTION and symbol.size}
+    undefined = found.fault is not None and found.fault.event.vector == _UNDEFINED
+    return frozenset(
+        target
+        for target, at in calls
+        if is_slot(target, loaded)
+        and ((behind := at.registers.linear_rip + len(at.raw)) in ends or (undefined and behind == found.rip))
+    )
 
 
 def is_slot(address: int, loaded: LoadedObject) -> bool:

@@ -12,7 +12,7 @@ from idtviz.checks.rules.segment_registers import SwapGs
 from idtviz.checks.scene import Call, Passage, Scene
 from idtviz.debugger.disassembly import disassemble
 from idtviz.debugger.inputs import Input, Irq, Keys, Nmi, Raised, ScriptedInput
-from idtviz.debugger.observing import Instant
+from idtviz.debugger.observing import Instant, Observations
 from idtviz.debugger.places import Place, PlaceKind
 from idtviz.debugger.session import Session, Setup
 from idtviz.debugger.stops import Reason
@@ -142,7 +142,7 @@ def event_of(vector: int) -> tuple[bytes, Input | None]:
 
 def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = False, budget: int = BUDGET) -> Trial:
     """Have the program interrupted, once. `nested`: another IRQ comes as soon as the handler lets it."""
-    inputs = [] if given is None else [ScriptedInput(Place(PlaceKind.COUNT, 2, 1, 0, "2"), given)]
+    inputs = list(scripted(given))
     if nested:
         at = Place(PlaceKind.ADDRESS, world.handler, 1, 0, f"{world.handler:#x}")
         inputs.append(ScriptedInput(at, Irq(NESTED_IRQ)))
@@ -151,8 +151,7 @@ def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = F
     arriving = _ARRIVING if isinstance(given, Keys) else 0
     stop = session.run(limit=budget + arriving, stop_when=handlers.is_over)
     witness = _Witness()
-    missing = frozenset(world.loaded.slots)
-    examination = Examination(session.observations, symbols, (witness, _SwapGs()), missing)
+    examination = examination_of(world, session.observations, symbols, witness)
     findings = tuple(examination.go_on())
     at_end = session.machine.cpu.registers()
     passage = witness.passage
@@ -177,6 +176,16 @@ def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = F
         rip=fault.event.instruction_rip if fault is not None else at_end.linear_rip,
         fault=fault,
     )
+
+
+def scripted(given: Input | None) -> tuple[ScriptedInput, ...]:
+    """The input that raises the event, given in the midst of the program that it interrupts."""
+    return () if given is None else (ScriptedInput(Place(PlaceKind.COUNT, 2, 1, 0, "2"), given),)
+
+
+def examination_of(world: World, observations: Observations, symbols: Symbols, *more: Rule) -> Examination:
+    """The rules over a run in `world`: they know what is not there, and which GS.base is the kernel's."""
+    return Examination(observations, symbols, (*more, _SwapGs()), frozenset(world.loaded.slots))
 
 
 class _Handlers:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
+from idtviz.debugger.symbols.names import Named
 from idtviz.lab.harness import routines
+from idtviz.machine.board import NO_DRIVES
 from idtviz.machine.boot import entry, image, long_tables
 from idtviz.machine.boot.image import Image, Part
 from idtviz.machine.chips.pic import CASCADE, PicPairState
@@ -18,7 +20,7 @@ from idtviz.machine.memory import PAGE
 from idtviz.machine.objects import LoadedObject
 from idtviz.machine.pc import Machine
 from idtviz.machine.registers import GENERAL_NAMES, Registers, Segment, Table
-from idtviz.x86 import control, flags
+from idtviz.x86 import control, flags, msrs
 from idtviz.x86.descriptors import SegmentDescriptor, SystemDescriptor64
 from idtviz.x86.gates import INTERRUPT_GATE, Gate32, Gate64
 from idtviz.x86.tss import Tss32, Tss64
@@ -32,7 +34,7 @@ IRQ_BASE = 0x20
 NESTED_IRQ = 0
 
 _GDT, _IDT, _TSS, _PROGRAM = 0x2000, 0x3000, 0x4000, 0x5000
-_UNEXPECTED, _NESTED, _CLOBBER = 0x6000, 0x6100, 0x6200
+_UNEXPECTED, _NESTED, _CLOBBER, _WAITING = 0x6000, 0x6100, 0x6200, 0x6300
 _PER_CPU, _USER_GS, _USER_FS = 0x7000, 0x8000, 0x9000
 KERNEL_GS = 0xFFFF_C900_0000_0000 + _PER_CPU
 """Of the upper half: handlers tell by its sign that GS.base is the kernel's."""
@@ -80,30 +82,68 @@ class World:
     """Slots of functions that do not return."""
     vectors: bool = False
     """Whether what the handler calls and is not there changes the XMM registers too."""
+    ends: bool = False
+    """Whether the interrupted program halts at last, and does not run in circles."""
+
+    kind = "object"
+    drives = NO_DRIVES
 
     @property
     def bits(self) -> int:
         return self.loaded.bits
 
+    @property
+    def mode(self) -> str:
+        return "long" if self.bits == 64 else "protected"
+
+    @property
+    def room(self) -> int:
+        """Bytes of RAM that it needs at least, with its page tables."""
+        found = self._image
+        return found.end + (long_tables.size((*found.windows, *_WINDOWS)) if self.mode == "long" else 0)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of RAM that it is tried in. Raises HarnessError where that would be too many."""
+        return _memory(self._image.end)
+
     def build(self) -> Machine:
         """The machine, in front of the interrupted program's first instruction."""
-        parts = list(self._parts())
-        size = _memory(max(part.end for part in parts))
-        machine = Machine(size, _HERTZ)
-        loaded = Image(tuple(parts), self.handler)
-        image.load(machine, loaded, "long" if self.bits == 64 else "protected")
-        entry.enter(machine, "long" if self.bits == 64 else "protected", _PROGRAM, (*loaded.windows, *_WINDOWS))
+        machine = Machine(self.memory, _HERTZ)
+        self.boot(machine)
+        return machine
+
+    def boot(self, machine: Machine) -> None:
+        """Put everything into a new machine. Raises ImageError."""
+        loaded = self._image
+        image.load(machine, loaded, self.mode)
+        entry.enter(machine, self.mode, _PROGRAM, (*loaded.windows, *_WINDOWS))
         if self.bits == 64:
             _open_low_pages(machine)
         machine.cpu.load(self._registers(machine.cpu.registers()))
         self._set_the_rest(machine)
         machine.board.pic.state = _PICS
-        return machine
+
+    def names(self) -> Iterator[Named]:
+        """What is there beside the object, and what it is called."""
+        stack, inner = (_STACK, True) if self.ring == 0 else (_USER_STACK, False)
+        for name, address, raw in self._own():
+            if name:
+                yield Named(address, 0, name, len(raw), address + len(raw), code=name not in _TABLES)
+        tops = {"interrupted_stack_top": stack, "ist1_stack_top": _IST_STACK}
+        for name, address in (tops if inner else tops | {"ring0_stack_top": _RING0_STACK}).items():
+            yield Named(address, 0, name, 0, address + 1, code=False)
+        if self.bits == 64:
+            yield Named(KERNEL_GS, 0, "per_cpu_data", PAGE, KERNEL_GS + PAGE, code=False)
 
     # Memory
 
+    @property
+    def _image(self) -> Image:
+        return Image(tuple(self._parts()), self.handler)
+
     def _parts(self) -> Iterator[Part]:
-        yield from (Part(address, raw, len(raw)) for address, raw in self._own())
+        yield from (Part(address, raw, len(raw)) for _, address, raw in self._own())
         low = BASE
         for piece, behind in zip_longest(self.loaded.pieces, self.loaded.pieces[1:]):
             linked, data, size = piece.address, piece.data, piece.size
@@ -121,17 +161,26 @@ class World:
                 low = max(low, at + size)
             yield Part(at, data, size, linked)
 
-    def _own(self) -> Iterator[tuple[int, bytes]]:
-        yield 0, routines.UD2
-        yield _GDT, self._gdt()
-        yield _IDT, self._idt()
-        yield _TSS, self._tss()
-        yield _PROGRAM, routines.interrupted(self.event)
-        yield _UNEXPECTED, routines.HLT
-        yield _NESTED, routines.NESTED[self.bits]
-        yield _CLOBBER, routines.clobber(self.bits, vectors=self.vectors)
+    def _own(self) -> Iterator[tuple[str, int, bytes]]:
+        """Name, address and bytes of all that is not of the object; nameless, what stands in for its callees."""
+        yield "null", 0, routines.UD2
+        yield "gdt", _GDT, self._gdt()
+        yield "idt", _IDT, self._idt()
+        yield "tss", _TSS, self._tss()
+        end = self._leave_for_good() if self.ends else routines.CIRCLE
+        yield "interrupted_program", _PROGRAM, routines.interrupted(self.event, end)
+        yield "unexpected_interrupt", _UNEXPECTED, routines.HLT
+        yield "nested_handler", _NESTED, routines.NESTED[self.bits]
+        yield "changes_registers", _CLOBBER, routines.clobber(self.bits, vectors=self.vectors)
+        yield "wait_for_ever", _WAITING, routines.WAIT
         for slot in self.loaded.slots:
-            yield slot, routines.HLT if slot in self.stops else routines.jump(slot, _CLOBBER)
+            yield "", slot, routines.HLT if slot in self.stops else routines.jump(slot, _CLOBBER)
+
+    def _leave_for_good(self) -> bytes:
+        """Where to wait: ring 3 may not HLT, and gets to ring 0 in a way that is no interrupt."""
+        if self.ring == 0:
+            return routines.HLT
+        return routines.SYSCALL if self.bits == 64 else routines.SYSENTER
 
     def _gdt(self) -> bytes:
         long = self.bits == 64
@@ -224,9 +273,17 @@ class World:
         cpu = machine.cpu
         if self.bits == 64:
             cpu.write_msr(_KERNEL_GS_BASE, _USER_GS if self.ring == 0 else KERNEL_GS)
+        if self.ends:
+            cpu.write_msr(msrs.STAR_MSR, _KERNEL_CODE << 32)
+            cpu.write_msr(msrs.LSTAR_MSR, _WAITING)
+            cpu.write_msr(msrs.FMASK_MSR, flags.IF)
+            cpu.write_msr(msrs.SYSENTER_CS_MSR, _KERNEL_CODE)
+            cpu.write_msr(msrs.SYSENTER_EIP_MSR, _WAITING)
+            cpu.write_msr(msrs.SYSENTER_ESP_MSR, _RING0_STACK)
         cpu.set_vector_registers([0x5E00_0000_0000_0000_5E00_0000_0000_0000 + number for number in range(16)], _MXCSR)
 
 
+_TABLES = frozenset(("gdt", "idt", "tss"))
 _DPL3 = 3 << 13
 _DOUBLE_FAULT = 8
 _MASTER = Pic8259State(

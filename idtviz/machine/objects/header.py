@@ -57,6 +57,12 @@ class Header:
     shstrndx: int
 
 
+def is_relocatable(raw: bytes) -> bool:
+    """Whether `raw` begins as an ELF file does that is not linked yet, for whatever processor."""
+    order = _ORDERS.get(raw[5]) if len(raw) >= 18 and raw.startswith(_MAGIC) else None
+    return order is not None and struct.unpack_from(f"{order}H", raw, 16) == (REL,)
+
+
 def read(raw: bytes) -> Header:
     """The header of an object file or a linked program for i386 or x86-64. Raises ObjectError."""
     if not raw:
