@@ -30,7 +30,14 @@ class Examination:
         """`more`: rules beside those that there are for everyone. `missing`: as in `Scene`."""
         self.observations = observations
         self.findings: list[Finding] = []
-        self._rules: list[Rule] = [*(kind() for kind in RULES), *more]
+        rules = [*(kind() for kind in RULES), *more]
+
+        def who(told: str) -> list[Rule]:
+            return [rule for rule in rules if getattr(type(rule), told) is not getattr(Rule, told)]
+
+        self._told_of_instants, self._told_of_tables = who("instant"), who("tables")
+        self._told_of_events, self._told_of_failures = who("happened"), who("failed")
+        self._told_of_entries, self._told_of_exits = who("entered"), who("left")
         self._scene = Scene(symbols, missing=missing)
         self._told: set[tuple[str, int | None]] = set()
         self._events = self._instants = 0
@@ -59,7 +66,7 @@ class Examination:
         scene.moment = instant.moment
         if scene.passages:
             scene.passages[-1].add(instant)
-        for rule in self._rules:
+        for rule in self._told_of_instants:
             self._gather(rule.instant(scene, instant))
 
     def _happened(self, event: Happened) -> None:
@@ -70,9 +77,9 @@ class Examination:
         if isinstance(event, Delivered):
             scene.deliveries.append(event)
         if before is None or before.tables is not situation.tables:
-            for rule in self._rules:
+            for rule in self._told_of_tables:
                 self._gather(rule.tables(scene, situation.tables))
-        for rule in self._rules:
+        for rule in self._told_of_events:
             self._gather(rule.happened(scene, event))
         if isinstance(event, Delivered):
             self._delivered(event)
@@ -82,14 +89,14 @@ class Examination:
     def _delivered(self, event: Delivered) -> None:
         scene = self._scene
         if event.fault is not None:
-            for rule in self._rules:
+            for rule in self._told_of_failures:
                 self._gather(rule.failed(scene, event))
             return
         passage = Passage(event, scene.now)
         if scene.passages:
             scene.passages[-1].nested.append(passage)
         scene.passages.append(passage)
-        for rule in self._rules:
+        for rule in self._told_of_entries:
             self._gather(rule.entered(scene, event))
 
     def _returned(self, event: Returned) -> None:
@@ -102,7 +109,7 @@ class Examination:
         passage = scene.passages[place]
         passage.returned, passage.exit = event, scene.now
         del scene.passages[place:]
-        for rule in self._rules:
+        for rule in self._told_of_exits:
             self._gather(rule.left(scene, passage))
 
     def _gather(self, findings: Iterator[Finding]) -> None:
