@@ -117,6 +117,31 @@ def listed(texts: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def listed_registers(names: Iterable[str]) -> str:
+    """`RCX, RDX and R8 to R11`; of more than six items the first three: `RAX, RCX, RDX and 12 others`."""
+    found = list(names)
+    runs: list[list[str]] = []
+    for name in found:
+        stem, number = _numbered(name)
+        if runs and number is not None and _numbered(runs[-1][-1]) == (stem, number - 1):
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    texts: list[str] = []
+    for run in runs:
+        texts += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else run
+    return listed(texts if len(texts) <= _MOST_LISTED else [*found[:3], f"{len(found) - 3} others"])
+
+
+def _numbered(name: str) -> tuple[str, int | None]:
+    """`R10` is `R` and 10, `R10D` and `RAX` have no number."""
+    stem = name.rstrip("0123456789")
+    return stem, int(name[len(stem) :]) if stem != name else None
+
+
+_MOST_LISTED = 6
+
+
 def same_context(passage: Passage) -> bool:
     """Whether IRET went back to what was interrupted, as it was: no other task, no repaired return address."""
     frame, returned = passage.frame, passage.returned

@@ -12,15 +12,14 @@ from typing import Annotated
 import typer
 
 from idtviz.checks.finding import Severity
-from idtviz.cli.machine_options import on_a_machine
-from idtviz.cli.problems import FAILED, REFUSED, complain, refuse
+from idtviz.cli.machine_options import on_a_machine, vector_of
+from idtviz.cli.problems import FAILED, REFUSED, complain
 from idtviz.cli.reports import as_json, as_sarif, as_text
 from idtviz.lab.checking import BUDGET, Checked, check_run
 from idtviz.lab.overrides import NONE, Overrides
 from idtviz.lab.problems import Problem, ScenarioError
 from idtviz.lab.session import LabSession
 from idtviz.machine.boot.elf import MAGIC as ELF_MAGIC
-from idtviz.x86.vectors import by_name
 
 _FILES_HELP = "Kernels and scenarios, which are run, and object files (.o) with a handler."
 _RELOCATABLE = 1  # e_type ET_REL (System V ABI, ELF header)
@@ -70,7 +69,7 @@ def command(
 
     Exit code 0: nothing found but notes. 1: an error or a warning. 2: a file that cannot be checked.
     """
-    wanted = _Wanted(symbol, None if vector is None else _vector(vector), limit, overrides)
+    wanted = _Wanted(symbol, None if vector is None else vector_of(vector), limit, overrides)
     found: list[Checked] = []
     problems: list[str] = []
     paint = as_text.Paint(_colours())
@@ -128,13 +127,6 @@ def _elf_type(file: str) -> int | None:
     if not head.startswith(ELF_MAGIC) or len(head) < _TYPE.stop:
         return None
     return int.from_bytes(head[_TYPE], "big" if head[_DATA] == _BIG_ENDIAN else "little")
-
-
-def _vector(text: str) -> int:
-    try:
-        return by_name(text).number
-    except ValueError as error:
-        refuse(f"--vector: {error}")
 
 
 def _colours() -> bool:

@@ -7,17 +7,18 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
 from idtviz.cli.problems import refuse
 from idtviz.lab.overrides import Overrides
 from idtviz.lab.scenario import LARGEST_MEMORY, SMALLEST_MEMORY, size
+from idtviz.x86.vectors import by_name
 
 FILE_HELP = (
     "A scenario (.toml) or its name, an ELF or Multiboot kernel, a bzImage, a boot sector, floppy or disk, "
-    "or a saved session (.idtviz)."
+    "an object file (.o) with a handler, or a saved session (.idtviz)."
 )
 
 
@@ -65,6 +66,15 @@ class _Options:
         list[str] | None,
         typer.Option("--sources", metavar="FOLDER", help="Where source files are; may be given again."),
     ] = None
+    symbol: Annotated[str | None, typer.Option("--symbol", metavar="NAME", help="Of an object file: this handler.")] = (
+        None
+    )
+    vector: Annotated[
+        str | None, typer.Option("--vector", metavar="VECTOR", help="Of which vector (14, 0xe, #PF) the handler is.")
+    ] = None
+    ring: Annotated[
+        int | None, typer.Option("--ring", metavar="0|3", help="Which ring the handler interrupts; 0 otherwise.")
+    ] = None
 
     def overrides(self) -> Overrides:
         """What the user said. Ends the program where it makes no sense."""
@@ -80,6 +90,9 @@ class _Options:
             speed=self.speed,
             symbols=tuple(self.symbols or ()),
             sources=tuple(self.sources or ()),
+            symbol=self.symbol,
+            vector=None if self.vector is None else vector_of(self.vector),
+            ring=None if self.ring is None else _ring(self.ring),
         )
 
 
@@ -93,10 +106,28 @@ def _memory(text: str) -> int:
     return found
 
 
+def vector_of(text: str) -> int:
+    """The vector that `--vector` names. Ends the program where it names none."""
+    try:
+        return by_name(text).number
+    except ValueError as error:
+        refuse(f"--vector: {error}")
+
+
+_RINGS: dict[int, Literal[0, 3]] = {0: 0, 3: 3}
+
+
+def _ring(number: int) -> Literal[0, 3]:
+    if number not in _RINGS:
+        refuse(f"--ring: expected 0 or 3, not {number}")
+    return _RINGS[number]
+
+
 def on_a_machine(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command these options; it takes them together as `overrides`."""
+    """Gives a command these options, but those that it has itself; it takes them together as `overrides`."""
     own = inspect.signature(command, eval_str=True)
     hints = get_type_hints(_Options, include_extras=True)
+    hints = {name: hint for name, hint in hints.items() if name not in own.parameters}
     options = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(_Options, name), annotation=hint)
         for name, hint in hints.items()

@@ -64,6 +64,7 @@ _WORDS = {
     "boot_sector": "boot sector",
     "rom": "ROM",
     "disk": "disk",
+    "object": "bare handler",
 }
 
 

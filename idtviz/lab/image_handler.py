@@ -8,14 +8,14 @@ from functools import reduce
 
 from idtviz.debugger.symbols import Symbols, from_file
 from idtviz.lab.prepared import Program
-from idtviz.lab.scenario import LARGEST_MEMORY, MachineSection, ObjectImage
+from idtviz.lab.scenario import MachineSection, ObjectImage
 from idtviz.machine.boot.problem import ImageError
 
 ONLY_PIC = "a bare handler runs on a machine with the 8259s alone"
 
 
 def parse(raw: bytes, image: ObjectImage, symbols: Iterable[bytes], *, options: bool) -> tuple[Program, int]:
-    """The handler of the object file `raw` that `image` names, and how many bytes of RAM it is given. Raises ImageError.
+    """The handler of the object file `raw` that `image` names, and how many bytes of RAM it gets. Raises ImageError.
 
     `symbols`: files with more names. `options`: one names it by options of a command, and not in a scenario.
     """
@@ -24,7 +24,7 @@ def parse(raw: bytes, image: ObjectImage, symbols: Iterable[bytes], *, options: 
 
     if not raw:
         raise ImageError("the file is empty")
-    said = Said() if options else Said('vector = N', 'symbol = "S"')
+    said = Said() if options else Said("vector = N", 'symbol = "S"')
     found = opened(raw, image.symbol, image.vector, image.ring, said)
     names = reduce(Symbols.merged, [*map(from_file, symbols), found.program.symbols])
     return replace(found.program, symbols=names), found.memory

@@ -14,8 +14,8 @@ from idtviz.machine.boot.problem import ImageError
 from idtviz.machine.objects.header import is_relocatable
 
 EXPECTED: Final = (
-    "a scenario (.toml), an ELF kernel, a Multiboot kernel, a bzImage, an object file with a handler, or a boot sector, "
-    "floppy or disk that ends its first 512 bytes with 55 aa"
+    "a scenario (.toml), an ELF kernel, a Multiboot kernel, a bzImage, an object file with a handler, or a boot "
+    "sector, floppy or disk that ends its first 512 bytes with 55 aa"
 )
 
 _SIGNATURE = slice(510, 512)

@@ -21,6 +21,7 @@ from idtviz.machine.boot.module import Extras, Module
 from idtviz.machine.boot.problem import ImageError
 
 _BARE_MEMORY = 16 * MIB
+_Found = tuple[Program, MachineSection, ImageSection]
 _MEMORY = 128 * MIB
 """Of a machine for a kernel that expects a PC, unless it needs more: as QEMU has it."""
 
@@ -33,7 +34,13 @@ def prepare(path: Path, name: str, raw: bytes, overrides: Overrides, files: Mach
     extra = sorted(overrides.said() & OPTIONS.keys() - kind.takes)
     if extra:
         raise ScenarioError([Problem(OPTIONS[each], None, f"{kind.shown} takes none: {name}") for each in extra])
-    program, section, image = (_handler if kind is Kind.OBJECT else _kernel)(path, name, raw, overrides, files)
+    symbols = files_of(files, "--symbols", overrides.symbols)
+    if kind is Kind.OBJECT:
+        program, section, image = _handler(path, name, raw, overrides, symbols)
+    else:
+        found = _bootable(kind, name, raw, _beside(path, overrides, files))
+        program = Program(found, symbols_of(kind, raw, symbols))
+        section, image = _machine(name, kind, found, overrides), _image_section(kind, path)
     bootable = program.bootable
     scenario = Scenario(title=path.name[:200], machine=section, image=image)
     problem = disk_problem(bootable, len(overrides.disks))
@@ -45,26 +52,16 @@ def prepare(path: Path, name: str, raw: bytes, overrides: Overrides, files: Mach
     return Prepared(path, scenario, bootable.kind, setup, {}, (), origin, folders, program.examine)
 
 
-def _kernel(
-    path: Path, name: str, raw: bytes, overrides: Overrides, files: MachineFiles
-) -> _Found:
-    kind = _kind(raw, overrides)
-    bootable = _bootable(kind, name, raw, _beside(path, overrides, files))
-    section = _machine(name, kind, bootable, overrides)
-    symbols = symbols_of(kind, raw, files_of(files, "--symbols", overrides.symbols))
-    return Program(bootable, symbols), section, _image_section(kind, path)
-
-
-def _handler(path: Path, name: str, raw: bytes, overrides: Overrides, files: MachineFiles) -> _Found:
+def _handler(path: Path, name: str, raw: bytes, overrides: Overrides, symbols: list[bytes]) -> _Found:
     if overrides.apic:
         raise refused("--apic", image_handler.ONLY_PIC)
-    said = {"symbol": overrides.symbol, "vector": overrides.vector, "ring": overrides.ring}
-    image = ObjectImage.model_validate({"file": path.name} | said)
-    symbols = files_of(files, "--symbols", overrides.symbols)
+    image = ObjectImage(file=path.name, symbol=overrides.symbol, vector=overrides.vector, ring=overrides.ring)
     try:
         program, memory = image_handler.parse(raw, image, symbols, options=True)
     except ImageError as error:
         raise refused(name, str(error)) from error
+    section = _section(name, program.bootable, overrides, memory, apic=False)
+    return program, section, ImageSection(object=image)
 
 
 def refused(file: str, message: str) -> ScenarioError:
@@ -103,11 +100,16 @@ def _machine(name: str, kind: Kind, bootable: Bootable, overrides: Overrides) ->
     """A PC as the user wants it, else one with both interrupt controllers; for a bare kernel, one as in a scenario."""
     bare = kind is Kind.ELF
     room = -(-bootable.room // MIB) * MIB
-    memory = overrides.memory or max(_BARE_MEMORY if bare else _MEMORY, room)
+    apic = not bare if overrides.apic is None else overrides.apic
+    return _section(name, bootable, overrides, max(_BARE_MEMORY if bare else _MEMORY, room), apic=apic)
+
+
+def _section(name: str, bootable: Bootable, overrides: Overrides, memory: int, *, apic: bool) -> MachineSection:
+    """The machine as the user wants it; with so much `memory` where nothing is said of that."""
+    memory = overrides.memory or memory
     if memory > LARGEST_MEMORY or bootable.room > memory:
         most = overrides.memory or LARGEST_MEMORY
         raise refused(name, f"the image needs memory up to {bootable.room:#x}; expected at most {most:#x}")
-    apic = not bare if overrides.apic is None else overrides.apic
     said = {"memory": memory, "mode": bootable.mode, "controller": "apic" if apic else "pic"}
     speed = {} if overrides.speed is None else {"instructions_per_second": overrides.speed}
     return MachineSection.model_validate(said | speed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Overrides:
     symbol: str | None = None
     """Of a bare handler: its name, its vector, and the ring that it interrupts."""
     vector: int | None = None
-    ring: int | None = None
+    ring: Literal[0, 3] | None = None
 
     def said(self) -> frozenset[str]:
         """The names of those that were given."""

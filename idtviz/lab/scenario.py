@@ -112,13 +112,20 @@ class ObjectImage(_Part):
     """A bare handler of an object file, of `vector`, and the ring that it interrupts; None: what names tell, ring 0."""
 
     file: FileName
-    symbol: Annotated[str, Field(min_length=1)] | None = None
+    symbol: str | None = None
     vector: Annotated[int, BeforeValidator(_vector), Field(ge=0, le=255)] | None = None
     ring: Literal[0, 3] | None = None
 
+    @field_validator("ring", mode="before")
+    @classmethod
+    def _a_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError(f"expected 0 or 3, not {str(value).lower()}")
+        return value
+
 
 def _file_alone(value: Any) -> Any:
-    if value is not None and not isinstance(value, str | dict):
+    if value is not None and not isinstance(value, str | dict | ObjectImage):
         raise ValueError('expected the name of a file, or a table such as { file = "handler.o", vector = 14 }')
     return {"file": value} if isinstance(value, str) else value
 

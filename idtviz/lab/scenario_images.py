@@ -54,7 +54,9 @@ class ScenarioImages:
         kind, section = self._image.kind, self._image
         named: str | FlatImage | ObjectImage = getattr(section, kind.value)
         name = named if isinstance(named, str) else named.file
-        place: Place = ("image", kind.value) if isinstance(named, str) else ("image", kind.value, "file")
+        place: Place = ("image", kind.value, "file") if isinstance(named, FlatImage) else ("image", kind.value)
+        if kind is Kind.OBJECT and self._machine.controller != "pic":
+            self._complain(("machine", "controller"), f'machine.controller: {image_handler.ONLY_PIC}; expected "pic"')
         raw = self.file(place, name, LARGEST_DISK if kind in (Kind.DISK, Kind.BOOT_SECTOR) else LARGEST_FILE)
         beside = self._beside()
         files = [self.file(("image", "symbols", index), each) for index, each in enumerate(section.symbols)]
@@ -83,8 +85,6 @@ class ScenarioImages:
         return Program(images.parse(kind, raw, beside, given), names)
 
     def _handler(self, raw: bytes, named: ObjectImage, given: str | None, symbols: list[bytes]) -> Program:
-        if self._machine.controller != "pic":
-            self._complain(("machine", "controller"), f'machine.controller: {image_handler.ONLY_PIC}; expected "pic"')
         found, memory = image_handler.parse(raw, named, symbols, options=False)
         mode = found.bootable.mode
         self._check_mode(f"a bare handler of {64 if mode == 'long' else 32} bits", mode, given)

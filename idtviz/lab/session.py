@@ -19,8 +19,9 @@ class LabSession(PreparedSession):
     def open(
         cls, path: str | Path, overrides: Overrides = NONE, *, narrated: bool = True, told: Told | None = None
     ) -> Self:
-        """Open a scenario (`.toml`), anything that a PC can boot, a scenario that comes with idtviz, by its name, or
-        a session that was saved (`.idtviz`), which is replayed; `told` hears how far that has come.
+        """Open a scenario (`.toml`), anything that a PC can boot, an object file with a handler, a scenario that comes
+        with idtviz, by its name, or a session that was saved (`.idtviz`), which is replayed; `told` hears how far that
+        has come.
 
         Raises ScenarioError, which lists everything that is wrong with the file.
         """

@@ -6,6 +6,7 @@ from idtviz.checks.examination import Examination
 from idtviz.checks.finding import Severity
 from idtviz.debugger.inputs import Irq, Keys, Poke
 from idtviz.lab.session import LabSession
+from tests.checks.guests import assembled
 from tests.checks.running_guests import findings, found, guest
 
 LOOP = "1: nop; jmp 1b"
@@ -23,6 +24,9 @@ def test_a_handler_that_sends_no_eoi_leaves_its_isr_bit_set():
     (finding,) = findings(guest(LOOP, {0x20: handler("nop")}, (9, Irq(0)), unmasked=TIMER))
     assert finding.rule == "PIC001"
     assert "bit 0 of the master 8259's ISR (0x01)" in finding.message
+    (note,) = finding.notes
+    assert note.text == "the handler begins here"
+    assert finding.address == note.address + len(assembled("push rax; nop; pop rax"))
 
 
 def test_a_handler_that_sends_eoi_is_left_in_peace():
@@ -58,6 +62,9 @@ def test_irq8_wants_two_eois(body, left):
     )
     assert finding.rule == "PIC002"
     assert left in finding.message
+    (note,) = finding.notes
+    assert note.text == "the handler returns here"
+    assert finding.address == note.address - len(assembled("out 0x20, al; pop rax"))
 
 
 @pytest.mark.parametrize("body", [f"{SLAVE_EOI}; {EOI}", f"{EOI}; {SLAVE_EOI}"])
@@ -73,7 +80,7 @@ def test_an_interrupt_on_an_exceptions_vector_is_named_after_it():
     open_timer = "mov al, 0xfe; out 0x21, al"
     (finding,) = findings(guest(f"{open_timer}; {LOOP}", {8: handler(EOI)}, (9, Irq(0)), interrupts=True))
     assert finding.rule == "PIC004"
-    assert "IRQ0 came on vector 8, which is #DF's; its handler expects an error code" in finding.message
+    assert "IRQ0 came on vector 8, which is #DF's: ICW2 of the 8259s is 0x08" in finding.message
 
 
 def test_an_open_line_on_an_exceptions_vector_is_seen_before_it_comes():

@@ -99,7 +99,7 @@ def test_an_absent_gate_that_ring_3_may_not_use_is_absent_in_the_first_place():
 def test_gates_that_name_data_are_told_of_together_with_the_right_selector():
     world = GOOD.with_(code=INT80, gates=dict.fromkeys((3, 8, 13, 0x80), Gate(selector=0x10)))
     (found,) = [item for item in findings(world) if item.rule == "IDT003"]
-    says = "the gates of vectors 3, 8, 13 and 0x80 name selector 0x10, where the GDT has a data segment and no code"
+    says = "the gates of vectors 3, 8, 13 and 0x80 name selector 0x10, where the GDT has a data segment, not a code"
     assert found.message.startswith(says)
     assert found.notes[0].text == "the 64-bit code segment of ring 0 in the GDT is 0x8 or 0x48"
 
@@ -156,7 +156,7 @@ def test_a_16_bit_gate_to_32_bit_code_cuts_the_frame():
 
 def test_a_table_of_8_byte_gates_is_recognised_in_long_mode():
     world = GOOD.with_(code=UD2).with_gate(6, reserved=0xE00)
-    assert "a table of 8-byte gates looks like that" in said(world)["IDT004"]
+    assert "A table of 8-byte gates looks like that" in said(world)["IDT004"]
 
 
 # IDT005
@@ -179,7 +179,7 @@ def test_a_program_that_calls_the_handler_of_an_exception_is_rightly_refused():
 def test_a_handler_in_a_segment_of_ring_3_is_told_of():
     message = said(GOOD.with_(code=INT3).with_gate(3, selector=USER_CODE))["IDT006"]
     assert message.startswith(
-        "the gate of vector 3 names selector 0x18, a code segment with DPL 3, and #BP came in ring 0"
+        "the gate of vector 3 names selector 0x1b, a code segment with DPL 3, but #BP came in ring 0"
     )
 
 

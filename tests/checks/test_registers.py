@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from idtviz.checks.finding import Severity
+from idtviz.checks.trail import listed_registers
 from tests.checks.guests import assembled, found, handler_address
 from tests.oracle.long_mode import LongModeWorld
 
@@ -25,7 +26,7 @@ def behind(handler: str) -> int:
 def test_a_register_that_is_not_saved_is_named_with_the_instruction_that_changes_it() -> None:
     (finding,) = found("mov rcx, 7; int3; hlt", {BREAKPOINT: "push rax; mov eax, 1; mov ecx, 5; pop rax; iretq"})
     assert finding.rule == "REG001"
-    assert finding.message == "the handler of #BP does not give back RCX: behind its IRET RCX was 0x7 and is 0x5"
+    assert finding.message == "the handler of #BP does not give back RCX: RCX was 0x7 and is 0x5 behind IRET"
     assert finding.address == behind("push rax; mov eax, 1")
 
 
@@ -182,3 +183,21 @@ def test_the_handler_of_nm_is_there_to_load_them() -> None:
     code = "mov rax, cr0; or rax, 8; mov cr0, rax; pxor xmm1, xmm1; hlt"
     handler = "clts; push rax; mov eax, 5; movd xmm2, eax; pop rax; iretq"
     assert rules(code, {7: handler}) == []
+
+
+# How registers are listed
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"),
+    [
+        ("RCX", "RCX"),
+        ("RCX RDX", "RCX and RDX"),
+        ("RCX RDX RSI RDI R8 R9 R10 R11", "RCX, RDX, RSI, RDI and R8 to R11"),
+        ("R8 R9", "R8 and R9"),
+        ("XMM0 XMM1 XMM2 XMM9 MXCSR", "XMM0 to XMM2, XMM9 and MXCSR"),
+        ("RAX RCX RDX RBX RBP RSI RDI", "RAX, RCX, RDX and 4 others"),
+    ],
+)
+def test_a_list_of_registers_is_short(names, listed):
+    assert listed_registers(names.split()) == listed

@@ -37,8 +37,8 @@ def test_a_stale_ss_is_told_of_when_it_is_pushed():
     found = findings(GOOD.with_(code=INT80), {0x80: RETURN}, ss=stale(0x28, data_segment()))[0]
     assert (found.rule, found.address) == ("GDT001", GDT + 0x28)
     assert found.message == (
-        "SS is 0x28 when INT 0x80 comes, which in the GDT in use is a system descriptor (TSS64 busy) and no writable "
-        "data segment. It is in the frame now, and the IRETQ that loads it ends in #GP(0x28)"
+        "SS is 0x28 when INT 0x80 comes, which in the GDT in use is a system descriptor (TSS64 busy), not a "
+        "writable data segment: the frame holds it now, and the IRETQ that loads it will raise #GP(0x28)"
     )
 
 
@@ -46,10 +46,14 @@ def test_a_stale_ss_is_told_of_when_it_is_pushed():
     ("selector", "descriptor", "says"),
     [
         (0x80, None, "beyond the end of the GDT (limit 0x7f)"),
-        (SPARE, data_segment(type=1), "without W and no writable data segment"),
-        (SPARE, data_segment(present=False), "with P=0"),
+        (SPARE, data_segment(type=1), "with W=0, not a writable data segment"),
+        (
+            SPARE,
+            data_segment(present=False),
+            "with P=0: the frame holds it now, and the IRETQ that loads it will raise #SS",
+        ),
         (SPARE, data_segment(3), "with DPL 3, and the ring is 0"),
-        (SPARE, code_segment(), "a code64 segment and no writable data segment"),
+        (SPARE, code_segment(), "a 64-bit code segment, not a writable data segment"),
     ],
 )
 def test_what_iret_will_not_take_for_ss(selector, descriptor, says):

@@ -36,7 +36,7 @@ def calls(pointer: str, callee: str) -> str:
 def test_a_pointer_to_saved_registers_where_a_function_reads_the_frame() -> None:
     (finding,) = found("int3; hlt", {BREAKPOINT: calls("mov rdi, rsp", READS_FRAME)})
     assert (finding.rule, finding.address) == ("STK003", behind(f"{PUSHES}; mov rdi, rsp"))
-    assert "points at saved registers instead of the interrupt frame" in finding.message
+    assert "a pointer to saved registers instead of the interrupt frame" in finding.message
     assert "for RIP, CS and RFLAGS it reads R11, R10 and R9" in finding.message
 
 
@@ -70,7 +70,7 @@ USES_SSE = "sub rsp, 24; movaps [rsp], xmm0; add rsp, 24; ret"
 def test_movaps_behind_a_call_with_the_wrong_rsp() -> None:
     (finding,) = found("int3; hlt", {BREAKPOINT: f"call 1f; iretq; 1: {USES_SSE}"})
     assert (finding.rule, finding.severity, finding.address) == ("STK004", Severity.ERROR, handler_address(0))
-    assert "5 words from the processor and 0 words from the handler are an odd number" in finding.message
+    assert "5 words from the processor and 0 from the handler make 5, an odd number" in finding.message
 
 
 @pytest.mark.parametrize(

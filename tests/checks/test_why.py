@@ -5,6 +5,8 @@ from functools import cache
 import pytest
 
 from idtviz.checks.why import Ending, arrival, explain, looping
+from idtviz.checks.why.by_pic import COMES_BY_ITSELF
+from idtviz.checks.why.values import Arrival, Condition
 from idtviz.debugger.inputs import Irq, SetChip
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.session import Session, Setup
@@ -270,3 +272,11 @@ def test_a_line_of_the_io_apic():
 def test_what_is_no_line_and_no_vector_is_refused(asked):
     with pytest.raises(ValueError, match=r"expected|one line"):
         arrival(waiting(LOOP), **asked)
+
+
+def test_what_comes_by_itself_is_not_blamed_where_something_has_to_be_changed():
+    waits = Condition("the device requests", holds=False, found="the edge is still to come", change=COMES_BY_ITSELF)
+    follows = Condition("the slave's INT is high", holds=False, found="the slave asks for nothing")
+    masked = Condition("RFLAGS.IF", holds=False, found="IF is 0", change="execute STI")
+    assert Arrival("IRQ8", Moment(9), "the 8259s", (waits, follows, masked)).blocked is masked
+    assert Arrival("IRQ8", Moment(9), "the 8259s", (waits, follows)).blocked is waits

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from idtviz.checks.examination import Examination
 from idtviz.debugger.editing import GROUPS, EditError, slots
 from idtviz.debugger.inputs import Input, Irq, Keys, Nmi, Poke
 from idtviz.debugger.moment import START, Moment
@@ -86,7 +85,8 @@ class Wanderer:
         """What the rules have found bit by bit is what they find over the whole branch at once."""
         found = list(session.findings)
         if not self.random.randrange(10):
-            assert found == list(Examination(session.observations, session.symbols).go_on()), session.branch.name
+            examination = session._prepared.examine(session.observations, session.symbols)
+            assert found == list(examination.go_on()), session.branch.name
 
     # Forward
 

@@ -61,7 +61,7 @@ def test_the_good_scenario_is_accepted(tmp_path):
         (("small.bin", "/etc/passwd"), 6, "outside the scenario's folder"),
         (("small.bin", "."), 6, "is a folder"),
         (("small.bin", "a\\u0000b"), 6, "no file name"),
-        (('flat = { file = "small.bin", at = 0x8000 }', 'object = "b"'), 5, "object: not supported yet"),
+        (('flat = { file = "small.bin", at = 0x8000 }', 'object = "b"'), 6, "image.object: 'b' does not exist"),
         (('flat = { file = "small.bin", at = 0x8000 }', 'bzimage = "small.bin"'), 6, "no setup header"),
         (('flat = { file = "small.bin", at = 0x8000 }', 'multiboot = "small.bin"'), 6, "no Multiboot header"),
         (('flat = { file = "small.bin", at = 0x8000 }', 'boot_sector = "small.bin"'), 6, "a boot sector has 512"),

@@ -18,6 +18,7 @@ from tests.machine.boot import files
 
 SECTOR = b"\xfa\xf4".ljust(510, b"\0") + b"\x55\xaa"
 MULTIBOOT = (SCENARIOS / "multiboot_hello.elf").read_bytes()
+OBJECT = (SCENARIOS / "bare_handler.o").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,8 @@ MULTIBOOT = (SCENARIOS / "multiboot_hello.elf").read_bytes()
         (files.multiboot2(), Kind.MULTIBOOT),
         (files.Addresses().file(), Kind.MULTIBOOT),
         (files.BzImage().file(), Kind.BZIMAGE),
+        (OBJECT, Kind.OBJECT),
+        (OBJECT + files.multiboot(), Kind.OBJECT),
         (SECTOR, Kind.BOOT_SECTOR),
         (SECTOR + files.Addresses().file(), Kind.BOOT_SECTOR),
         (b"\x90" * 4096, None),
@@ -58,6 +61,7 @@ def refused(folder: Path, raw: bytes, **said) -> list[str]:
         (files.multiboot(), "multiboot", "protected", "apic", 128 << 20),
         (files.multiboot2(), "multiboot2", "protected", "apic", 128 << 20),
         (files.BzImage().file(), "bzimage", "protected", "apic", 128 << 20),
+        (OBJECT, "object", "long", "pic", 16 << 20),
         (SECTOR, "boot_sector", "real", "apic", 128 << 20),
         (files.multiboot(size=200 << 20), "multiboot", "protected", "apic", 201 << 20),
     ],
@@ -107,6 +111,17 @@ def test_command_line_and_modules_of_the_user_reach_the_kernel(tmp_path):
         (files.multiboot2(), {"loader": "qemu"}, "QEMU loads no Multiboot2 kernels"),
         (files.multiboot(size=1 << 31), {}, "the image needs memory up to"),
         (files.multiboot(size=32 << 20), {"memory": 16 << 20}, "the image needs memory up to"),
+        (files.elf(), {"symbol": "x"}, "--symbol: a bare ELF kernel takes none"),
+        (SECTOR, {"ring": 3}, "--ring: a boot sector takes none"),
+        (files.multiboot(), {"vector": 14}, "--vector: a Multiboot kernel takes none"),
+        (OBJECT, {"apic": True}, "--apic: a bare handler runs on a machine with the 8259s alone"),
+        (OBJECT, {"disks": ("x",)}, "--disk: a bare handler takes none"),
+        (OBJECT, {"command_line": ""}, "--cmdline: a bare handler takes none"),
+        (OBJECT, {"memory": 1 << 20}, "the image needs memory up to"),
+        (OBJECT, {"vector": 17, "ring": 0}, "page_fault_handler is for #AC, which never comes from ring 0"),
+        (OBJECT, {"symbol": "x"}, "has no code called 'x'; what it has: page_fault_handler"),
+        (OBJECT, {"symbol": "report"}, "has no code called 'report'"),
+        (OBJECT[:64], {}, "the ELF file is cut short"),
         (b"\x90" * 600, {"rom": True}, "a ROM is a multiple of 512"),
     ],
 )

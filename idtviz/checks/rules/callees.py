@@ -15,6 +15,7 @@ from idtviz.checks.trail import (
     asked_for,
     general_name,
     listed,
+    listed_registers,
     named_registers,
     same_context,
     stored_register,
@@ -42,12 +43,12 @@ class FramePointer(Rule):
         "The frame lies where RSP was at the entry. Once the handler has pushed registers, RSP points at those; and "
         "where the processor pushes an error code, that comes first and RIP behind it. A function that takes a pointer "
         "to the frame finds whatever lies at the pointer: it reports a saved register for RIP, and what it changes is "
-        "not the frame. Nothing crashes, and whoever reads the report looks for a bug in another place."
+        "not the frame. Nothing crashes, and whoever reads the report looks for a bug elsewhere."
     )
     fix = (
-        "Compute the pointer from RSP at the call: add 8 (4 in 32-bit code) for each word that the handler has pushed, "
-        "and for the error code if the function does not expect it (`lea rdi, [rsp + 8*9]` behind nine pushes). Or "
-        "describe the saved registers in the structure, in front of the frame."
+        "Compute the pointer from RSP at the call: add 8 (4 in 32-bit code) for each word that the handler has pushed "
+        "(`lea rdi, [rsp + 8*9]` behind nine pushes), and for the error code if the function does not expect it. Or "
+        "put the saved registers into the structure, in front of the frame."
     )
     source = "SDM 3A 6.12.1, 6.13, 6.14.2"
 
@@ -105,10 +106,9 @@ class FramePointer(Rule):
         named = [name.name for name in frame.words[:3]]
         yield self.found(
             scene,
-            f"the handler of {passage.delivered.event.name} gives {_callee(scene, call)} a pointer that points at "
-            f"saved registers instead of the interrupt frame: for {listed(named)} it reads "
-            f"{listed(general_name(number, mode) for number in numbers)}; the frame begins "
-            f"{frame.address - pointer:#x} bytes further up",
+            f"the handler of {passage.delivered.event.name} gives {_callee(scene, call)} a pointer to saved registers "
+            f"instead of the interrupt frame, which begins {frame.address - pointer} bytes further up: for "
+            f"{listed(named)} it reads {listed(general_name(number, mode) for number in numbers)}",
             _at(call.at),
             Note("this reads the first word", _at(next(u.at for u in used if u.operand.address == pointer))),
         )
@@ -201,8 +201,10 @@ class StackNotAligned(Rule):
         "not check the alignment hides it."
     )
     fix = (
-        "Let the words on the stack be an even number at the call: `sub rsp, 8` in front of it and `add rsp, 8` behind "
-        "it, or one word more with the saved registers (for a vector without an error code, a 0 in its place)."
+        "Make the words on the stack an even number at the call: `sub rsp, 8` in front of it and `add rsp, 8` behind "
+        "it, or one word more with the saved registers (a 0 where the vector has no error code). In a compiled handler "
+        "(`x86-interrupt` of Rust, `interrupt` of clang) with an error code, which older LLVMs count wrongly, you "
+        "cannot add it: update the compiler, or call the function from an assembly stub."
     )
     source = "System V ABI 3.2.2; SDM 3A 6.14.2; SDM 1 10.4.1.1"
 
@@ -242,9 +244,9 @@ class StackNotAligned(Rule):
             return
         self._told.add(passage.handler)
         words, rest = divmod(frame.address - top, frame.word_size)
-        own = f"{words} words" if words != 1 else "1 word"
-        counted = f"{len(frame.words)} words from the processor and {own} from the handler are an odd number"
-        moved = f"the handler has moved RSP by {frame.address - top} bytes, which is no number of words"
+        pushed = len(frame.words)
+        counted = f"{pushed} words from the processor and {words} from the handler make {pushed + words}, an odd number"
+        moved = f"the handler has moved RSP by {frame.address - top} bytes, which is no multiple of a word"
         yield self.found(
             scene,
             f"the handler of {passage.delivered.event.name} calls {_callee(scene, call)} with RSP = {top:#x}, no "
@@ -294,11 +296,11 @@ class FrameByValue(Rule):
         "Where a stub calls a function that takes the saved registers as a structure by value, they lie in the place "
         "of its arguments. That place belongs to the function called: a compiler that optimises keeps other values in "
         "it. The stub then pops what was left there, and the interrupted program goes on with changed registers. One "
-        "sees it with -O2 and not without."
+        "often sees it with -O2 only."
     )
     fix = (
-        "Pass a pointer: push RSP (ESP) behind the registers, or put it into RDI, and declare the parameter as "
-        "`struct registers *`. What it points at is not the function's to change unless it means to."
+        "Pass a pointer instead, and declare the parameter as `struct registers *`: in 64-bit code `mov rdi, rsp` in "
+        "front of the call, in 32-bit code `push esp`, with `add esp, 4` behind the call."
     )
     source = "System V ABI 3.2.3 (i386: 2.2.3)"
 
@@ -321,16 +323,13 @@ class FrameByValue(Rule):
             self._told |= {(passage.handler, number) for number in ways}
             call = next(call for call in passage.calls if _at(call.at) == address)
             names = [general_name(number, behind.mode) for number in ways]
-            one = len(names) == 1
-            values = listed(
-                f"{name} was {before.general[number]:#x} and is {behind.general[number]:#x}"
-                for name, number in zip(names, ways, strict=True)
-            )
+            first = next(iter(ways))
+            change = f"{names[0]} was {before.general[first]:#x} and is {behind.general[first]:#x}"
             yield self.found(
                 scene,
-                f"{_callee(scene, call)} writes to the saved {listed(names)}: {'it lies' if one else 'they lie'} where "
-                f"its arguments are, which are its own to change. Behind the IRET of {passage.delivered.event.name} "
-                f"{values}",
+                f"the handler of {passage.delivered.event.name} passes its saved registers by value, and "
+                f"{_callee(scene, call)} overwrites {listed_registers(names)} among them, as it may do with its "
+                f"arguments: {change} behind IRET",
                 address,
                 *(
                     Note(f"this writes where {name} was saved", _at(way.at))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from idtviz.checks.finding import Finding, Note, Severity
 from idtviz.checks.rule import Findings, Rule
+from idtviz.checks.rules.failures import halted_at
 from idtviz.checks.rules.in_service import (
+    at_iret,
     by_lapic,
     called,
     eoi_elsewhere,
@@ -17,7 +19,7 @@ from idtviz.checks.rules.in_service import (
     still_in,
 )
 from idtviz.checks.scene import Passage, Scene
-from idtviz.debugger.observing import Situation
+from idtviz.debugger.observing import Situation, interrupted_at
 from idtviz.machine.chips.pic import CASCADE, PicPairState
 from idtviz.machine.chips.pic8259 import InitState
 from idtviz.machine.delivery.event import Source
@@ -39,7 +41,7 @@ class MissingEoi(Rule):
     why = (
         "The acknowledge of an interrupt sets its bit in the 8259's in-service register (ISR), and as long as the bit "
         "is set the chip holds back that IRQ and all of lower priority. Only an EOI command clears it. One sees the "
-        "first interrupt, and no other: with IRQ0 it is the first tick, and nothing from any device behind it."
+        "first interrupt, and no other: with IRQ0, one tick and then nothing from any device."
     )
     fix = (
         "Send EOI before IRET: write 0x20 to port 0x20; for IRQ8 to IRQ15 write 0x20 to port 0xa0 as well. Send it on "
@@ -57,13 +59,14 @@ class MissingEoi(Rule):
         lower = [number for number in range(irq + 1, 8) if number != CASCADE] if irq < 8 else []
         held = f"IRQ{irq} and all of lower priority" if lower or irq >= 8 else f"IRQ{irq}"
         elsewhere = eoi_elsewhere(scene, passage, "lapic")
+        at, *begins = at_iret(passage)
         yield self.found(
             scene,
-            f"the handler of IRQ{irq} returns, and bit {irq & 7} of the {side(irq)} 8259's ISR ({chip.isr:#04x}) is "
-            f"still set: no EOI has ended it, and the chip holds back {held}",
-            passage.handler,
+            f"the handler of IRQ{irq} returns without EOI: bit {irq & 7} of the {side(irq)} 8259's ISR "
+            f"({chip.isr:#04x}) is still set, and the chip holds back {held}",
+            at,
             *([Note("its EOI went to the local APIC, but the 8259 delivered it", elsewhere)] if elsewhere else ()),
-            Note("this IRET returns", iret_of(passage)),
+            *begins,
         )
 
 
@@ -90,13 +93,14 @@ class LapicMissingEoi(Rule):
         if after.lapic.isr >> passage.vector & 1:
             vector = passage.vector
             elsewhere = eoi_elsewhere(scene, passage, "pic")
+            at, *begins = at_iret(passage)
             yield self.found(
                 scene,
-                f"the handler of {called(passage)} returns, and bit {vector:#04x} of the local APIC's ISR is still "
-                f"set: no EOI has ended it, and no vector of class {vector >> 4:X} or below is offered any more",
-                passage.handler,
+                f"the handler of {called(passage)} returns without EOI: bit {vector:#04x} of the local APIC's ISR is "
+                f"still set, and the APIC offers no vector up to {vector | 15:#04x} any more",
+                at,
                 *([Note("its EOI went to the 8259, but the local APIC delivered it", elsewhere)] if elsewhere else ()),
-                Note("this IRET returns", iret_of(passage)),
+                *begins,
             )
 
 
@@ -107,11 +111,11 @@ class EoiToOnePic(Rule):
     severity = Severity.ERROR
     why = (
         "IRQ8 to IRQ15 pass through both chips: the slave has the line's ISR bit set, the master that of IR2, to which "
-        "the slave is wired. With the slave's bit left over this IRQ and those of lower priority on the slave do not "
-        "come again; with the master's bit 2 left over none of the slave's comes, nor IRQ3 to IRQ7."
+        "the slave is wired. While the slave's bit is set, this IRQ and those of lower priority on the slave do not "
+        "come again; while the master's bit 2 is set, none of the slave's comes, nor IRQ3 to IRQ7."
     )
     fix = "Write 0x20 to port 0xa0 and to port 0x20 in the handlers of IRQ8 to IRQ15."
-    source = "Intel 8259A data sheet, End of Interrupt (EOI): once for the master and once for the slave"
+    source = "Intel 8259A data sheet, End of Interrupt (EOI)"
 
     def left(self, scene: Scene, passage: Passage) -> Findings:
         irq, after = irq_in_service(passage), passage.exit
@@ -122,15 +126,18 @@ class EoiToOnePic(Rule):
             return
         if slave:
             said = (
-                f"EOI went to the master only: bit {irq & 7} of the slave's ISR ({after.pic.slave.isr:#04x}) is still "
-                f"set, and the slave holds back IRQ{irq} and those of lower priority; write 0x20 to port 0xa0 as well"
+                f"the handler of IRQ{irq} sends EOI to the master only: bit {irq & 7} of the slave's ISR "
+                f"({after.pic.slave.isr:#04x}) is still set, and the slave holds back IRQ{irq} and all of lower "
+                "priority"
             )
         else:
             said = (
-                f"EOI went to the slave only: bit 2 of the master's ISR ({after.pic.master.isr:#04x}) is still set, "
-                "and the master holds back all of the slave's and IRQ3 to IRQ7; write 0x20 to port 0x20 as well"
+                f"the handler of IRQ{irq} sends EOI to the slave only: bit 2 of the master's ISR "
+                f"({after.pic.master.isr:#04x}) is still set, and the master holds back IRQ3 to IRQ15"
             )
-        yield self.found(scene, f"the handler of IRQ{irq} returns: {said}", passage.handler)
+        sent = eoi_elsewhere(scene, passage, "pic.master" if slave else "pic.slave")
+        iret = iret_of(passage)
+        yield self.found(scene, said, sent or iret or passage.handler, Note("the handler returns here", iret))
 
 
 class EoiForNothing(Rule):
@@ -140,16 +147,16 @@ class EoiForNothing(Rule):
     severity = Severity.ERROR
     why = (
         "A plain (non-specific) EOI ends what has the highest priority in service. A spurious IRQ7 or IRQ15 sets no "
-        "ISR bit, and neither do INT n and exceptions: an EOI in their handlers ends nothing, or an interrupt whose "
-        "handler is still at work, which may then be interrupted by itself. The same goes for the local APIC's "
-        "spurious vector."
+        "ISR bit of its own, and neither do INT n and exceptions: an EOI in their handlers ends nothing, or an "
+        "interrupt whose handler is still at work and may then be interrupted by itself. The same goes for the local "
+        "APIC's spurious vector."
     )
     fix = (
-        "Send EOI only in handlers of interrupts, once. In the handlers of IRQ7 and IRQ15 read the ISR first (write "
-        "0x0b to port 0x20 or 0xa0, and read there): where bit 7 is clear the interrupt is spurious. A spurious IRQ7 "
-        "gets no EOI, a spurious IRQ15 one to the master alone."
+        "Take the EOI out of the handlers of exceptions and of INT n, and send it once in those of interrupts. In the "
+        "handlers of IRQ7 and IRQ15 read the ISR first (write 0x0b to port 0x20 or 0xa0, then read that port): if bit "
+        "7 is 0 the interrupt is spurious, and IRQ7 gets no EOI, IRQ15 one to the master alone."
     )
-    source = "Intel 8259A data sheet, End of Interrupt; 8259A application note AP-59, Default (IR7); SDM 3A 10.9"
+    source = "Intel 8259A data sheet, End of Interrupt (EOI), Edge and Level Triggered Modes (default IR7); SDM 3A 10.9"
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -198,15 +205,17 @@ class EoiForNothing(Rule):
         elif passage.delivered.event.source is not Source.EXTERNAL:
             said = f"the handler of {what} sends EOI, but {what} did not come through an interrupt controller"
         elif event.controller == "lapic" or mine is None or not serves(scene.now.pic, mine):
-            said = f"the handler of {what} sends EOI to {_NAMES[event.controller]} once more"
+            said = f"the handler of {what} sends EOI to {_NAMES[event.controller]} once more than it should"
         else:
             said = f"the handler of {what} sends a specific EOI for another line than its own"
         ended = event.ended if event.irq is not None or event.vector is not None else ""
         if event.irq is not None:
             self._taken.add(f"IRQ{event.irq}")
-        then = f": that has ended {ended}, whose handler has not come to its end" if ended else ": it ends nothing here"
-        if not ended:
-            then += ", and another interrupt if one is in service"
+        then = (
+            f": that ends {ended}, whose handler has not returned"
+            if ended
+            else ". Nothing is in service this time; if something is, that ends it too early"
+        )
         return self.found(scene, said + then, place_of(passage, event) or passage.handler)
 
 
@@ -217,13 +226,14 @@ class NotRemapped(Rule):
     severity = Severity.ERROR
     why = (
         "A BIOS leaves the master 8259 with vectors 8 to 15, which fits real mode. In protected mode these are "
-        "exceptions: the timer (IRQ0) comes as #DF, the keyboard (IRQ1) as vector 9. Interrupts push no error code, "
-        "so a handler that takes one off the stack returns to the wrong place. One sees a double fault right behind "
-        "STI, or #GP at the IRET."
+        "exceptions: the timer (IRQ0) comes on the vector of #DF, the keyboard (IRQ1) on vector 9. Interrupts push no "
+        "error code, so a handler that takes one off the stack returns to the wrong place. One sees a double fault "
+        "right behind STI, or #GP at the IRET."
     )
     fix = (
-        "Initialise both 8259s before STI, with ICW2 = 0x20 on the master and 0x28 on the slave: write 0x11, then "
-        "ICW2, ICW3 (4 and 2) and ICW4 (1). Or mask all lines (0xff to ports 0x21 and 0xa1) where they are not used."
+        "Initialise both 8259s before STI: write ICW1 (0x11) to ports 0x20 and 0xa0; then to ports 0x21 and 0xa1 ICW2 "
+        "(0x20 and 0x28), ICW3 (0x04 and 0x02) and ICW4 (0x01). Or, where no line is used, mask all: 0xff to ports "
+        "0x21 and 0xa1."
     )
     source = "Intel 8259A data sheet, ICW2; SDM 3A 6.2, table 6-1"
 
@@ -251,12 +261,16 @@ class NotRemapped(Rule):
         vector, irq = delivered.event.vector, delivered.event.irq
         exception = VECTORS[vector]
         name = delivered.event.name if irq is not None else f"an interrupt of {_origin_of(scene.now, vector)}"
-        code = (
-            f"; its handler expects an error code, and an interrupt pushes none" if exception.error_code else ""  # noqa: F541
-        )
-        cure = "" if irq is None else f": {_bases(scene.now.pic)}"
+        code = f". The handler of {exception.mnemonic} expects an error code, and an interrupt pushes none"
+        code *= bool(exception.error_code)
+        cause = "" if irq is None else f": {_bases(scene.now.pic)}"
         at = delivered.gate_address if delivered.to is None else scene.now.registers.linear_rip
-        return self.found(scene, f"{name} came on vector {vector}, which is {exception.mnemonic}'s{code}{cure}", at)
+        return self.found(
+            scene,
+            f"{name} came on vector {vector}, which is {exception.mnemonic}'s{cause}{code}",
+            interrupted_at(delivered, scene.now.tables),
+            Note(f"{'its gate' if delivered.to is None else 'the handler of ' + exception.mnemonic} is here", at),
+        )
 
     def _foresee(self, scene: Scene, event: Delivered | Halted) -> Finding | None:
         """An interrupt would come on an exception's vector if one came now."""
@@ -277,7 +291,7 @@ class NotRemapped(Rule):
             scene,
             f"IF is 1 and IRQ{bad[0]} is not masked, but it would come on vector {first.number}, which is "
             f"{first.mnemonic}'s: {_bases(pic)}",
-            now.registers.linear_rip,
+            halted_at(now) if isinstance(event, Halted) else now.registers.linear_rip,
         )
 
 
@@ -292,7 +306,7 @@ class CascadeMasked(Rule):
     )
     fix = (
         "Clear bit 2 of the mask at port 0x21 when a line of the slave is opened. In the slave's own mask (port 0xa1) "
-        "IRQ8 is bit 0: shift by irq - 8."
+        "IRQ8 is bit 0: the bit of IRQn is n - 8."
     )
     source = "Intel 8259A data sheet, Cascade Mode, OCW1; IBM PC/AT Technical Reference, interrupts"
 
@@ -318,9 +332,10 @@ class CascadeMasked(Rule):
                 severity = self.severity if slave.imr else Severity.WARNING
                 yield self.found(
                     scene,
-                    f"IRQ{irq} is requested and not masked in the slave (IMR {slave.imr:#04x}), but bit 2 of the "
-                    f"master's IMR ({master.imr:#04x}) masks IRQ2, through which all of the slave's go: it never comes",
-                    now.registers.linear_rip if isinstance(event, Halted) else None,
+                    f"IRQ{irq} is requested and not masked in the slave (IMR {slave.imr:#04x}), but it does not get "
+                    f"through: bit 2 of the master's IMR ({master.imr:#04x}) masks IRQ2, the slave's way to the "
+                    "processor",
+                    halted_at(now) if isinstance(event, Halted) else None,
                     severity=severity,
                 )
 
@@ -332,8 +347,8 @@ class ScancodeNotRead(Rule):
     severity = Severity.ERROR
     why = (
         "The 8042 raises IRQ1 when its output buffer is filled, and keeps the byte and the line until port 0x60 is "
-        "read. Only then does it take the next scan code from the keyboard, and raise the line anew. One sees one "
-        "interrupt, for the first key."
+        "read. Only then does it take the next scan code from the keyboard and raise the line anew. One sees a single "
+        "interrupt, that of the first key."
     )
     fix = "Read port 0x60 in the handler of IRQ1, even where the scan code is of no interest: `in al, 0x60`."
     source = "IBM PS/2 Hardware Interface Technical Reference, Keyboard and Auxiliary Device Controller"
@@ -345,22 +360,21 @@ class ScancodeNotRead(Rule):
         same = (before.output, before.moved) == (after.output, after.moved)
         deferred = irq_in_service(passage) == 1 and passage.exit.pic.master.imr >> 1 & 1
         if before.line and after.line and same and not deferred:
+            at, *begins = at_iret(passage)
             yield self.found(
                 scene,
                 f"the handler of IRQ1 returns without reading port 0x60: the scan code {after.output:#04x} is still in "
                 "the keyboard controller's output buffer (OBF=1), and no other key gets in",
-                passage.handler,
+                at,
+                *begins,
             )
 
 
 def _bases(pic: PicPairState) -> str:
     """How the two chips are set."""
     master, slave = pic.master.vector(0), pic.slave.vector(0)
-    return (
-        f"ICW2 of the 8259s is {master:#04x} and {slave:#04x}, as a BIOS leaves them for real mode"
-        if ((master, slave) == (0x08, 0x70))
-        else f"ICW2 of the 8259s is {master:#04x} and {slave:#04x}"
-    )
+    left = ", as a BIOS leaves them for real mode" if (master, slave) == (0x08, 0x70) else ""
+    return f"ICW2 of the 8259s is {master:#04x} and {slave:#04x}{left}"
 
 
 def _origin_of(now: Situation, vector: int) -> str:

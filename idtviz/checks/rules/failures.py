@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from idtviz.checks.rule import Findings, Rule
 from idtviz.checks.scene import Scene
-from idtviz.debugger.observing import Tables
+from idtviz.debugger.observing import Situation, Tables
 from idtviz.debugger.tables import Descriptor
 from idtviz.machine.chips.pic import CASCADE, PicPairState
 from idtviz.machine.chips.pic8259 import InitState, Pic8259State
@@ -63,6 +63,11 @@ def _settled(scene: Scene, event: Delivered | Halted) -> bool:
         return bool(scene.now.registers.rflags & flags.IF)
     # Where a delivery fails, `failed` says what it met; that is the better place.
     return event.fault is None and (event.event.source is Source.EXTERNAL or event.origin.cpl == 3)
+
+
+def halted_at(now: Situation) -> int:
+    """The HLT that the processor has just executed: one byte, behind any prefixes."""
+    return now.registers.linear_rip - 1
 
 
 def failed_check(delivered: Delivered) -> Check | None:
@@ -137,6 +142,14 @@ def descriptor(tables: Tables, selector: Selector) -> Descriptor | None:
         return found
     raw = table.raw[selector.offset : selector.offset + SegmentDescriptor.SIZE]
     return SegmentDescriptor.decode(raw) if len(raw) == SegmentDescriptor.SIZE else None
+
+
+def code_segment(kind: str) -> str:
+    """The kind of a descriptor of code in words: `a 64-bit code segment`."""
+    bits = kind.removeprefix("code")
+    return (
+        f"a {bits}-bit code segment" if bits.isdigit() else f"a code segment with {bits.partition('(')[2].rstrip(')')}"
+    )
 
 
 def beyond(tables: Tables, selector: Selector) -> bool:

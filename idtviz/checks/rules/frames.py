@@ -45,8 +45,8 @@ class ErrorCodeNotPopped(_AtIret):
     severity = Severity.ERROR
     why = (
         "For some exceptions the processor pushes an error code on top of the frame, and IRET does not know of it: "
-        "it takes RIP, CS and RFLAGS from wherever the stack pointer points. With the error code still there it "
-        "returns to the error code as an address, in a segment that is half an address. One sees #GP at the IRET."
+        "it takes RIP, CS and RFLAGS from wherever the stack pointer points. With the error code still there it takes "
+        "that for RIP, and the low 16 bits of RIP for CS. One sees #GP at the IRET."
     )
     fix = "Take the error code off the stack in front of IRET: `add rsp, 8` (`add esp, 4` in 32-bit code)."
     source = "SDM 3A 6.13, 6.14.2"
@@ -79,8 +79,11 @@ class DummyErrorCode(_AtIret):
         "the wrong idea shifts everything in the frame by one word: the common path shows the error code as RIP, and "
         "IRET takes the wrong words."
     )
-    fix = "Push the 0 in the stubs of all vectors but 8, 10 to 14, 17, 21, 29 and 30."
-    source = "SDM 3A table 6-1, 6.13"
+    fix = (
+        "Push a 0 in the stubs of all vectors but 8, 10 to 14, 17, 21, 29 and 30, and in those push none. A handler "
+        "without a common path pushes none, and takes off only what the processor has pushed."
+    )
+    source = "SDM 3A table 6-1, 6.13; APM 2 8.2"
 
     def missed(self, scene: Scene, passage: Passage, frame: InterruptFrame, instant: Instant, top: int) -> Findings:
         if passage.delivered.event.source is Source.EXTERNAL:
@@ -91,18 +94,18 @@ class DummyErrorCode(_AtIret):
             if dummy is not None:
                 yield self.found(
                     scene,
-                    f"the stub of {name} pushes an error code of its own, but the processor has already pushed "
-                    f"{frame.error_code:#x}: the frame is one word further down than the common path thinks",
+                    f"the stub of {name} pushes an error code of its own, but the processor has already pushed one "
+                    f"({frame.error_code:#x}): the common path takes off one, and IRET takes the other for RIP",
                     dummy.registers.linear_rip,
-                    Note("IRET then takes the error code for RIP", rip),
+                    Note("this IRET takes the error code for RIP", rip),
                 )
         elif frame.error_code is None and top == frame.return_address + frame.word_size:
             yield self.found(
                 scene,
-                f"the stub of {name} pushes no error code, and neither does the processor for vector "
-                f"{passage.vector}; but the common path takes one off the stack: IRET takes CS for RIP",
+                f"the handler of {name} takes an error code off the stack, but neither the processor nor the stub has "
+                "pushed one: IRET takes CS for RIP",
                 passage.handler,
-                Note("here IRET is one word too far up", rip),
+                Note("this IRET begins one word above RIP", rip),
             )
 
     def stub(self, stub: Stub) -> Findings:
@@ -116,10 +119,13 @@ class ArgumentNotPopped(_AtIret):
     severity = Severity.ERROR
     why = (
         "What a handler pushes, an argument for a function or a register, has to be off the stack again before IRET. "
-        "IRET takes the words that it finds: one too many, and it takes a pointer for RIP. One sees #GP, an invalid "
-        "opcode, or an emulator that gives up over an invalid TSS."
+        "IRET takes the words that it finds: with one left over, it takes that for RIP. One sees #GP or an "
+        'invalid opcode, or QEMU gives up over an "invalid tss type".'
     )
-    fix = "Take off as many bytes behind the call as were pushed in front of it: `add esp, 4` for one 32-bit argument."
+    fix = (
+        "Take off exactly what was pushed: a POP for each saved register, and behind a call the bytes of its arguments "
+        "(`add esp, 4` for one of 32 bits)."
+    )
     source = "SDM 2A IRET; SDM 3A 6.12.1"
 
     def missed(self, scene: Scene, passage: Passage, frame: InterruptFrame, instant: Instant, top: int) -> Findings:
@@ -139,7 +145,7 @@ class ArgumentNotPopped(_AtIret):
             yield self.found(
                 scene,
                 f"the handler of {name} takes {top - frame.return_address} bytes too many off the stack: IRET begins "
-                f"{words} word{'s' * (words > 1)} behind RIP",
+                f"{words} word{'s' * (words > 1)} above RIP",
                 instant.registers.linear_rip,
             )
 
@@ -154,10 +160,10 @@ class IretOperandSize(Rule):
     severity = Severity.ERROR
     why = (
         "In 64-bit mode the frame is made of 8-byte words, and only IRET with REX.W (`iretq`) takes those. A plain "
-        "`iret` in GNU assembler or NASM is the 32-bit one: it takes the upper half of RIP for CS. In the same way "
-        "`iretw` takes 2-byte words. One sees #GP(0) at the IRET, or a return to somewhere else."
+        "`iret` in GNU assembler or NASM is the 32-bit one (`iretd`): it takes the upper half of RIP for CS. In the "
+        "same way `iretw` takes 2-byte words. One sees #GP(0) at the IRET, or a return to somewhere else."
     )
-    fix = "Write `iretq` in 64-bit code, `iretd` (`iret`) in 32-bit code."
+    fix = "Write `iretq` in 64-bit code, `iretd` in 32-bit code."
     source = "SDM 2A IRET; SDM 3A 6.14.3"
 
     def instant(self, scene: Scene, instant: Instant) -> Findings:

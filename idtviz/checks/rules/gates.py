@@ -41,7 +41,10 @@ class GateAbsent(Rule):
         "(EXT) that the event came from outside the program. If there is no gate for #NP or #GP, the next is #DF, and "
         "then the shutdown."
     )
-    fix = "Fill in the gate of this vector with P=1 (attributes 0x8e, not 0x0e), and load an IDT that is long enough."
+    fix = (
+        "Fill in the gate of this vector with P=1 (attributes 0x8e, not 0x0e; 0xee if ring 3 may use it), and load an "
+        "IDT that reaches to it."
+    )
     source = "SDM 3A 6.11, 6.13; 6.15, Interrupts 11 and 13"
 
     def failed(self, scene: Scene, delivered: Delivered) -> Findings:
@@ -77,13 +80,13 @@ class GateType(SettledRule):
     severity = Severity.ERROR
     again_with_controllers = True
     why = (
-        "An interrupt gate (type 0xE) clears IF, a trap gate (0xF) does not. Behind a trap gate the handler of a "
+        "An interrupt gate (type 0xe) clears IF, a trap gate (0xf) does not. Behind a trap gate the handler of a "
         "hardware interrupt can be interrupted at its first instruction, before it has saved anything, and as soon as "
         "it has sent its EOI by the same line again: with interrupts that come fast enough, until the stack is full. "
-        "The 16-bit gates of the 80286 (6 and 7) push words of two bytes and take 16 bits of the handler's offset; "
-        "long mode does not know them, nor anything but 0xE and 0xF: there the delivery ends in #GP."
+        "The 16-bit gates of the 80286 (0x6 and 0x7) push words of two bytes and take 16 bits of the handler's "
+        "offset; long mode knows only 0xe and 0xf, and with any other type the delivery ends in #GP."
     )
-    fix = "Make it an interrupt gate: attributes 0x8e. A trap gate (0x8f) is for exceptions and system calls."
+    fix = "Make it an interrupt gate: attributes 0x8e. Trap gates (0x8f) are for exceptions and system calls alone."
     source = "SDM 3A 6.11, 6.12.1.3, 6.14.1"
 
     def __init__(self) -> None:
@@ -121,13 +124,13 @@ class GateType(SettledRule):
         if isinstance(gate, Gate64) and place is check.GATE_RESERVED:
             yield self.found(
                 scene,
-                f"the gate of {vector_name(vector)} is none of 64-bit mode: bits 12:8 of its fourth doubleword are "
-                f"{gate.must_be_zero:#x} and have to be 0, {raised(fault)}. Gates have 16 bytes here; a table of "
-                "8-byte gates looks like that",
+                f"the gate of {vector_name(vector)} is no gate of 64-bit mode: bits 12:8 of its fourth doubleword are "
+                f"{gate.must_be_zero:#x} and have to be 0, {raised(fault)}. A table of 8-byte gates looks like that; "
+                "64-bit mode has gates of 16 bytes",
                 address,
             )
             return
-        valid = "0xe or 0xf" if isinstance(gate, Gate64) else "0xe, 0xf, 6, 7 or 5"
+        valid = "0xe or 0xf" if isinstance(gate, Gate64) else "0xe, 0xf, 0x6, 0x7 or 0x5"
         kind = "S=1" if gate.s else f"type {gate.type:#x} ({gate.kind})"
         yield self.found(
             scene,
@@ -165,7 +168,7 @@ class GateType(SettledRule):
             what = "64-bit mode has none, and a delivery ends in #GP"
         else:
             what = "the frame is pushed in words of two bytes, and the handler's offset is cut to 16 bits"
-        says = f"{vector_list(fresh)}: {kind} (type 6 or 7). {what[0].upper()}{what[1:]}"
+        says = f"{vector_list(fresh)}: {kind} (type 0x6 or 0x7). {what[0].upper()}{what[1:]}"
         yield self.found(scene, says, tables.idt.address(fresh[0]))
 
 

@@ -8,6 +8,7 @@ from idtviz.checks.rules.failures import (
     LONG_GATES,
     failed_check,
     gates,
+    halted_at,
     interrupt_lines,
     number,
     raised,
@@ -35,8 +36,8 @@ class IdtLimit(Rule):
         "LIDT takes a limit and a base. The limit is the offset of the table's last byte: a vector whose gate does not "
         "lie wholly within it does not exist, and its delivery ends in #GP with the vector in the error code. Where "
         "the limit was computed from the size of a pointer, or from the number of gates, that is so for all vectors "
-        "or most of them, and also for #GP and #DF: the processor shuts down. A limit that is one too large, the size "
-        "itself, breaks nothing by itself, but the byte behind the table is none of it."
+        "or most of them, and also for #GP and #DF: the processor shuts down. A limit that is one too large (the size "
+        "itself) breaks nothing, but the byte behind the table is none of it."
     )
     fix = (
         "Make the limit the table's size minus 1: 256 * 16 - 1 = 0xfff in long mode, 256 * 8 - 1 = 0x7ff in protected "
@@ -77,7 +78,7 @@ class IdtLimit(Rule):
         yield self.found(
             scene,
             f"the limit of the IDT is {idt.limit:#x}: {wrong}. The gate of {vector_name(vector)} reaches to offset "
-            f"{last:#x}, so that its delivery ends in {raised(delivered.fault)}",
+            f"{last:#x}, beyond the limit: {raised(delivered.fault)}",
             idt.base,
             Note(f"{delivered.event.name} came here", interrupted_at(delivered, scene.now.tables)),
         )
@@ -90,11 +91,11 @@ class NoIdt(Rule):
     severity = Severity.ERROR
     why = (
         "Protected and long mode take their gates from where IDTR points. Until LIDT has been executed that is what "
-        "real mode or the loader left: the interrupt vector table at address 0, whose entries are no gates, or limit 0 "
-        "and no table at all. The first event, also the first interrupt after STI, cannot be delivered, nor can the "
-        "#GP that this raises, nor the #DF: the processor shuts down."
+        "real mode or the loader left: the interrupt vector table at address 0, whose entries are no gates, or a limit "
+        "of 0 and no table at all. The first event (it may be the first interrupt after STI) cannot be delivered, nor "
+        "can the #GP that this raises, nor the #DF: the processor shuts down."
     )
-    fix = "Load an IDT of your own with LIDT in front of the first STI, INT n and whatever may fault."
+    fix = "Load an IDT of your own with LIDT, in front of the first STI, INT n or instruction that may fault."
     source = "SDM 3A 6.10, 9.8.2"
 
     def __init__(self) -> None:
@@ -114,7 +115,7 @@ class NoIdt(Rule):
             yield self.found(
                 scene,
                 f"HLT waits for an interrupt with IF=1, but {_idtr(scene.now)}",
-                scene.now.registers.linear_rip,
+                halted_at(scene.now),
                 severity=Severity.WARNING,
             )
 
@@ -186,7 +187,9 @@ def wrong_limit(now: Situation, vector: int) -> str | None:
     idt = now.tables.idt
     size, room = idt.entry_size, idt.limit + 1
     if room < size:
-        return f"{room} bytes, and one gate has {size}. It looks like the size of a pointer"
+        pointer = ", the size of a pointer" if room in (4, 8) else ""
+        pointer = ", the size of a pointer plus 1" if room in (5, 9) else pointer
+        return f"{room} byte{'s' * (room != 1)}{pointer}, and one gate has {size}"
     if isinstance(gate := _missed(now), Gate32 | Gate64) and gate.present and not gate.s:
         valid = gate.type in (LONG_GATES if isinstance(gate, Gate64) else (0x5, 0x6, 0x7, 0xE, 0xF))
         if valid and gate.selector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from idtviz.checks.finding import Note
 from idtviz.checks.scene import Passage, Scene
 from idtviz.debugger.observing import Instant
 from idtviz.machine.chips.pic import PicPairState
@@ -73,15 +74,21 @@ def iret_of(passage: Passage) -> int | None:
     return place_of(passage, passage.returned) if passage.returned is not None else None
 
 
+def at_iret(passage: Passage) -> tuple[int, *tuple[Note, ...]]:
+    """The place of what a handler has left undone: its IRET, and a note where it begins."""
+    at = iret_of(passage)
+    if at is None or at == passage.handler:
+        return (passage.handler,)
+    return at, Note("the handler begins here", passage.handler)
+
+
 def eoi_elsewhere(scene: Scene, passage: Passage, controller: str) -> int | None:
     """Where in the handler an EOI went to a controller whose name begins so."""
-    first = passage.delivered.instruction
+    sent: set[int] = set()
     for event in reversed(scene.events):
-        if event.instruction < first:
-            return None
+        if event.instruction < passage.delivered.instruction:
+            break
         if isinstance(event, EndOfInterrupt) and event.controller.startswith(controller):
-            return next(
-                (it.registers.linear_rip for it in passage.instants if it.moment.instruction == event.instruction),
-                passage.handler,
-            )
-    return None
+            sent.add(event.instruction)
+    seen = (it.registers.linear_rip for it in reversed(passage.instants) if it.moment.instruction in sent)
+    return next(seen, passage.handler) if sent else None

@@ -14,7 +14,7 @@ from idtviz.checks.trail import (
     Trail,
     asked_for,
     general_name,
-    listed,
+    listed_registers,
     on_its_stack,
     registers_in,
     same_context,
@@ -30,7 +30,7 @@ from idtviz.x86.addresses import MASK32
 from idtviz.x86.vectors import VECTORS, Kind
 
 _SHOWN = 3
-"""Registers whose values a message tells; of more it tells the names."""
+"""Notes about registers, at most."""
 
 
 class RegisterNotSaved(Rule):
@@ -39,17 +39,17 @@ class RegisterNotSaved(Rule):
     bug_class = 5
     severity = Severity.ERROR
     why = (
-        "The processor saves RIP, CS, RFLAGS and, with a change of stack, RSP and SS; every other register is as the "
-        "handler leaves it. A program that is interrupted has called nobody and expects nothing to change: it goes on "
-        "with another value in the middle of a computation. One sees wrong results now and then, for it depends on "
-        "where the interrupt came."
+        "The processor saves RIP, CS, RFLAGS and, in 64-bit mode or with a change of ring, RSP and SS; every other "
+        "register is as the handler leaves it. A program that is interrupted has called nobody and expects nothing to "
+        "change: it goes on with another value in the middle of a computation. One sees wrong results now and then, "
+        "for it depends on where the interrupt came."
     )
     fix = (
         "Push each register that the handler or what it calls may change, at its beginning, and pop them in the "
         "opposite order in front of IRET. A compiled function may change RAX, RCX, RDX, RSI, RDI and R8 to R11 (in "
-        "32-bit code EAX, ECX and EDX), so those have to be saved around every call."
+        "32-bit code EAX, ECX and EDX): save all of those if the handler calls one."
     )
-    source = "SDM 3A 6.12.1, 6.14.2"
+    source = "SDM 3A 6.12.1, 6.14.2; System V ABI 3.2.1 (i386: 2.2.1)"
 
     def __init__(self) -> None:
         self._judged: set[tuple[int, int]] = set()
@@ -73,28 +73,36 @@ class RegisterNotSaved(Rule):
     def _finding(self, scene: Scene, passage: Passage, found: Mapping[int, Trail | None]) -> Finding:
         before, behind = passage.entry.registers, _behind(passage)
         names = {number: general_name(number, behind.mode) for number in found}
-        values = [
-            f"{names[number]} was {_general(before, number):#x} and is {_general(behind, number):#x}"
-            for number in list(found)[:_SHOWN]
-        ]
         ways = {number: way for number, way in found.items() if way is not None}
-        notes = [Note(_told(names[number], way, behind.mode), _at(way.at)) for number, way in ways.items()]
+        mixed_up = len(found) > 1 and all(way is not None and way.other is not None for way in found.values())
+        does = "restores" if mixed_up else "does not give back"
+        order = " in the wrong order" * mixed_up
+        first = next(iter(found))
         return self.found(
             scene,
-            f"the handler of {passage.delivered.event.name} does not give back {listed(names.values())}: "
-            f"behind its IRET {listed(values)}",
+            f"the handler of {passage.delivered.event.name} {does} {listed_registers(names.values())}{order}: "
+            f"{names[first]} was {_general(before, first):#x} and is {_general(behind, first):#x} behind IRET",
             next((_at(way.at) for way in ways.values()), passage.handler),
-            *notes[:_SHOWN],
+            *_notes(ways, names, behind.mode)[:_SHOWN],
         )
 
 
-def _told(name: str, way: Trail, mode: str) -> str:
-    if way.other is None:
-        return f"{name} is changed here, and nothing brings its value back"
-    return (
-        f"{name} is given the value of {general_name(way.other, mode)} here: registers are popped in the opposite "
-        "order of that in which they were pushed"
-    )
+def _notes(ways: Mapping[int, Trail], names: Mapping[int, str], mode: str) -> list[Note]:
+    """What has become of each register, those that one instruction changes together."""
+    changed: dict[int, list[str]] = {}
+    notes: dict[int, Note] = {}
+    for number, way in ways.items():
+        at = _at(way.at)
+        if way.other is not None:
+            notes[at] = Note(f"{names[number]} is given the value of {general_name(way.other, mode)} here", at)
+            continue
+        together = changed.setdefault(at, [])
+        together.append(names[number])
+        whose = "its value" if len(together) == 1 else "their values"
+        are = "is" if len(together) == 1 else "are"
+        text = f"{listed_registers(together)} {are} changed here, and nothing brings {whose} back"
+        notes[at] = Note(text, at)
+    return list(notes.values())
 
 
 def _changed_general(passage: Passage) -> Iterator[int]:
@@ -131,15 +139,15 @@ class DirectionFlag(Rule):
     why = (
         "Delivery does not change RFLAGS.DF. Where the interrupted program has set it, for a copy from high addresses "
         "to low ones, MOVS, STOS, LODS, SCAS, CMPS, INS and OUTS run backwards in the handler too: REP STOSB clears "
-        "what lies below the buffer. Compiled functions rely on DF = 0 at every call. One sees memory overwritten that "
+        "what lies below the buffer. Compiled functions rely on DF=0 at every call. One sees memory overwritten that "
         "the handler has nothing to do with, and only where the interrupt came during such a copy."
     )
     fix = "Put CLD at the beginning of the handler, in front of its first string instruction and its first call."
-    source = "SDM 1 3.4.3.2; SDM 3A 6.12.1"
+    source = "SDM 1 3.4.3.2; SDM 2A INT n; System V ABI 3.2.1"
 
     def __init__(self) -> None:
         self._inherited: dict[int, Instant | None] = {}
-        """The deliveries whose handlers still have the interrupted program's DF = 1, each with its first CALL."""
+        """The deliveries whose handlers still have the interrupted program's DF=1, each with its first CALL."""
         self._told: set[int] = set()
 
     def entered(self, scene: Scene, delivered: Delivered) -> Findings:
@@ -157,13 +165,13 @@ class DirectionFlag(Rule):
         elif _is_string(instant) and instant.operands:
             del self._inherited[index]
             self._told.add(passage.handler)
-            repeated = "REP " if instant.decoded.repeats else ""
+            what = f"{'REP ' if instant.decoded.repeats else ''}{mnemonic.upper()}"
             yield self.found(
                 scene,
-                f"the handler of {passage.delivered.event.name} executes {repeated}{mnemonic.upper()} with DF = 1, "
-                "which is the interrupted program's: it runs from high addresses to low ones",
+                f"the handler of {passage.delivered.event.name} executes {what} with the interrupted program's DF=1: "
+                "it runs from high addresses to low ones",
                 _at(instant),
-                Note("there is no CLD between here and the instruction that does it", passage.handler),
+                Note(f"there is no CLD between here and {what}", passage.handler),
             )
         elif mnemonic.startswith("call"):
             self._inherited[index] = self._inherited[index] or instant
@@ -178,8 +186,8 @@ class DirectionFlag(Rule):
         self._told.add(passage.handler)
         yield self.found(
             scene,
-            f"the handler of {passage.delivered.event.name} makes a call with DF = 1, which is the interrupted "
-            "program's: a compiled function expects DF = 0, and its string instructions would run backwards",
+            f"the handler of {passage.delivered.event.name} makes a call with the interrupted program's DF=1: a "
+            "compiled function expects DF=0, and its string instructions would run backwards",
             _at(call),
             Note("there is no CLD between here and the call", passage.handler),
             severity=Severity.WARNING,

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from idtviz.checks.finding import Finding, Note, Severity
 from idtviz.checks.interrupted import interrupted
 from idtviz.checks.rule import Findings, Rule
+from idtviz.checks.rules.failures import halted_at
 from idtviz.checks.rules.hidden import hidden_from_tcg
+from idtviz.checks.rules.in_service import iret_of
 from idtviz.checks.scene import Passage, Scene
 from idtviz.debugger.observing import Instant, Situation
 from idtviz.machine.chips import lapic_state, pic8259
@@ -27,13 +29,13 @@ class SpinsWithInterruptsOff(Rule):
     bug_class = 31
     severity = Severity.ERROR
     why = (
-        "A handler that waits for a lock with IF=0 waits for whoever holds it. On one processor that is the code that "
-        "it has interrupted, which goes on only when the handler has returned: both wait for ever. One sees a hang now "
+        "A handler that waits for a lock with IF=0 waits for the code that holds it. On one processor that is what it "
+        "has interrupted, which goes on only when the handler has returned: both wait for ever. One sees a hang now "
         "and then, whenever the interrupt happens to fall between lock and unlock."
     )
     fix = (
-        "Where a handler takes a lock, whoever else takes it must hold it with interrupts off: PUSHF and CLI in front "
-        "of the lock, POPF behind the unlock. Or let the handler only try the lock, and leave the work for later."
+        "All other code that takes this lock must hold it with interrupts off: PUSHF and CLI in front of the lock, "
+        "POPF behind the unlock. Or let the handler only try the lock, and leave the work for later."
     )
     source = "SDM 3A 6.8.1, 8.10.6.1"
 
@@ -52,7 +54,7 @@ class SpinsWithInterruptsOff(Rule):
         yield self.found(
             scene,
             f"the handler of {passage.delivered.event.name} waits for {scene.name(operand.address)} to change, in a "
-            f"loop of {len(loop)} instructions with IF=0: nothing else runs, so it waits for ever",
+            f"loop of {len(loop)} instructions with IF=0: nothing else runs that could change it",
             at.registers.linear_rip,
             Note(
                 f"it has interrupted the code at {scene.name(_origin(passage))}; if that holds the lock it cannot "
@@ -69,8 +71,8 @@ class EndlessFault(Rule):
     severity = Severity.ERROR
     why = (
         "A fault saves the address of the instruction that raised it, and IRET runs that instruction again. Where the "
-        "handler has not taken the cause away, the same fault comes at once, and for ever. One sees a hang in which "
-        "the handler runs all the time."
+        "handler has not removed the cause, the same fault comes at once, and for ever. One sees a hang in which the "
+        "handler runs all the time."
     )
     fix = (
         "Have the handler remove the cause (map the page that CR2 names, with the rights that the error code asks for, "
@@ -85,6 +87,7 @@ class EndlessFault(Rule):
         self._times = 0
         self._key: tuple[int, ...] | None = None
         self._returned = -1
+        self._iret: int | None = None
 
     def entered(self, scene: Scene, delivered: Delivered) -> Findings:
         event = delivered.event
@@ -93,6 +96,7 @@ class EndlessFault(Rule):
         key = event.vector, delivered.origin.cs, event.rip, event.error_code or 0, event.cr2 or 0
         again = key == self._key and delivered.instruction - self._returned <= 1
         self._times = self._times + 1 if again else 1
+        self._iret = self._iret if again else None
         self._key, self._returned = key, -2
         if self._times == self.TIMES:
             yield self._again(scene, delivered)
@@ -102,16 +106,18 @@ class EndlessFault(Rule):
         same = returned is not None and (returned.to.cs, returned.to.rip) == (passage.delivered.origin.cs, event.rip)
         if event.source is Source.EXCEPTION and returned is not None and same and event.rip == event.instruction_rip:
             self._returned = returned.instruction + 1
+            self._iret = iret_of(passage) or self._iret
         yield from ()
 
     def _again(self, scene: Scene, delivered: Delivered) -> Finding:
         event, found = delivered.event, interrupted(delivered, scene.now)
         return self.found(
             scene,
-            f"the handler of {event.name} returns to `{found.text}` at {scene.name(found.address)}, and it faults "
-            f"again: {self.TIMES} times in a row with the same RIP{_unchanged(delivered)}",
-            scene.now.registers.linear_rip,
+            f"the handler of {event.name} returns to `{found.text}` at {scene.name(found.address)} without having "
+            f"removed the cause: it faults again, {self.TIMES} times in a row with the same RIP{_unchanged(delivered)}",
+            self._iret or scene.now.registers.linear_rip,
             Note("this instruction raises the fault", found.address),
+            Note("the handler begins here", scene.now.registers.linear_rip),
         )
 
 
@@ -121,14 +127,15 @@ class HiddenByTcg(Rule):
     bug_class = 33
     severity = Severity.ERROR
     why = (
-        "QEMU without KVM checks neither the limits and rights of data segments nor the alignment of 16-byte operands, "
-        "where processors raise #GP or #SS. The kernel works there, and dies on hardware, in Bochs and under KVM."
+        "QEMU without KVM does not check the limits and rights of data segments, and before version 7.2 not the "
+        "alignment of 16-byte operands either, where processors raise #GP or #SS. The kernel works there, and dies on "
+        "hardware, in Bochs and under KVM."
     )
     fix = (
-        "Keep the access within the segment, or make the segment as large and as writable as it is used; align the "
-        "operand to 16 bytes, or use the unaligned form of the instruction (MOVUPS, MOVDQU)."
+        "Keep the access within the segment, or give the descriptor the limit and the W bit that it needs. Align a "
+        "16-byte operand to 16 bytes, or use the unaligned form of the instruction (MOVUPS, MOVDQU)."
     )
-    source = "SDM 3A 5.3, 5.5; SDM 1 10.4.6; QEMU target/i386/tcg, which has no such checks"
+    source = "SDM 3A 5.3, 5.5; SDM 1 4.1.1; QEMU target/i386/tcg, and issue 217 for the alignment"
 
     def entered(self, scene: Scene, delivered: Delivered) -> Findings:
         yield from self._see(scene, delivered)
@@ -145,7 +152,8 @@ class HiddenByTcg(Rule):
         if cause is not None:
             yield self.found(
                 scene,
-                f"`{found.text}` {cause}: a processor raises {delivered.event.name}, and QEMU's TCG lets it pass",
+                f"`{found.text}` {cause}: a processor raises {delivered.event.name}, and QEMU's TCG"
+                f"{' before 7.2' * ('aligned' in cause)} lets it pass",
                 found.address,
             )
 
@@ -156,10 +164,10 @@ class NothingWakes(Rule):
     bug_class = None
     severity = Severity.WARNING
     why = (
-        "HLT ends with an interrupt, and with IF=0 the processor takes none but NMI: it waits for ever, though the "
-        "controllers ask for an interrupt for which there is a gate. One sees a kernel that stops where it should idle."
+        "HLT ends with an interrupt, and with IF=0 the processor takes none but NMI and SMI: it waits for ever, though "
+        "the controllers ask for an interrupt that has a gate. One sees a kernel that stops where it should idle."
     )
-    fix = "Execute STI right in front of HLT. It takes effect behind the next instruction, so nothing can come between."
+    fix = "Execute STI right in front of HLT: it takes effect behind the HLT, so no interrupt can come between the two."
     source = "SDM 2A HLT; SDM 2B STI"
 
     def __init__(self) -> None:
@@ -181,7 +189,7 @@ class NothingWakes(Rule):
                 scene,
                 f"HLT with IF=0, while vector {vector:#x} is requested and has a gate: no interrupt was taken so far, "
                 "and none can end this HLT",
-                now.registers.linear_rip,
+                halted_at(now),
             )
 
 
@@ -193,11 +201,11 @@ class NmiReenabled(Rule):
     why = (
         "While an NMI is handled the processor holds back the next one, until the first IRET: not that of the NMI's "
         "handler, but any. An exception inside the handler returns with one, and from then on a second NMI can "
-        "interrupt the first; with a stack of the interrupt stack table it overwrites its frame."
+        "interrupt the first: if the gate has an IST index, it overwrites the first one's frame."
     )
     fix = (
-        "Keep exceptions out of the NMI's handler: no breakpoints, no page faults, no INT n. Or return from them "
-        "without IRET while an NMI is handled (RET behind a restored stack), as Linux does for a nested NMI."
+        "Keep exceptions out of the NMI's handler: no breakpoints, no page faults, no INT n. Or be ready for a nested "
+        "NMI, as Linux is: a flag on the NMI's stack tells it, and a copy of the first frame outlasts it."
     )
     source = "SDM 3A 6.7.1"
 
@@ -206,13 +214,13 @@ class NmiReenabled(Rule):
         if outer is None or passage.delivered.event.source is Source.NMI or passage.exit is None:
             return
         stack = outer.delivered.stack or ""
-        ist = f", and its frame is overwritten ({stack})" if "ist" in stack else ""
+        ist = f" and overwrites its frame ({stack.removeprefix('tss.').upper()})" if "ist" in stack else ""
         yield self.found(
             scene,
-            f"the IRET of the handler of {passage.delivered.event.name}, which came inside the NMI's handler, ends the "
-            f"blocking of NMIs: the next NMI interrupts this handler{ist}",
-            passage.handler,
-            Note("here the NMI's handler was interrupted", _origin(passage)),
+            f"{passage.delivered.event.name} came inside the NMI's handler, and the IRET of its handler ends the "
+            f"blocking of NMIs: the next one interrupts the NMI's handler{ist}",
+            iret_of(passage) or passage.handler,
+            Note(f"{passage.delivered.event.name} came here, in the NMI's handler", _origin(passage)),
         )
 
 
@@ -277,15 +285,13 @@ def _origin(passage: Passage) -> int:
 
 
 def _unchanged(delivered: Delivered) -> str:
-    """What was the same each time, besides RIP, and what that says."""
+    """What was the same each time, besides RIP."""
     event = delivered.event
     if event.vector == PAGE_FAULT and event.cr2 is not None:
         code = PageFaultCode(event.error_code or 0)
         cause = "page not present" if not code.present else code.explain()
-        return f", CR2 {event.cr2:#x} and error code {code.value:#x} ({cause}): the handler has not changed that"
-    if event.error_code is not None:
-        return f" and error code {event.error_code:#x}: the handler has not changed what raises it"
-    return ": the handler has not changed what raises it"
+        return f", CR2 {event.cr2:#x} and error code {code.value:#x} ({cause})"
+    return "" if event.error_code is None else f" and error code {event.error_code:#x}"
 
 
 def _requested(now: Situation) -> int | None:

@@ -29,7 +29,8 @@ class SegmentNotSaved(Rule):
     )
     fix = (
         "Push the segment register before the handler loads it, and pop it in front of IRET. In 64-bit mode do not "
-        "load FS or GS at all: SWAPGS exchanges GS.base, and IA32_FS_BASE is read and written back."
+        "load FS or GS at all, for that changes their bases: use SWAPGS for GS, and if FS.base has to change read "
+        "IA32_FS_BASE first and write it back."
     )
     source = "SDM 2A IRET; SDM 3A 3.4.4, 6.12.1"
 
@@ -49,10 +50,11 @@ class SegmentNotSaved(Rule):
         if not loads:
             return
         self._told |= {(passage.handler, name) for name in loads}
+        first = next(iter(loads))
         yield self.found(
             scene,
             f"the handler of {passage.delivered.event.name} does not give back "
-            f"{listed(name.upper() for name in loads)}: {listed(_segment_change(passage, name) for name in loads)}",
+            f"{listed(name.upper() for name in loads)}: {_segment_change(passage, first)}",
             next((_at(load) for load in loads.values() if load is not None), passage.handler),
             *(Note(f"{name.upper()} is changed here", _at(load)) for name, load in loads.items() if load is not None),
         )
@@ -94,8 +96,8 @@ def _segment_change(passage: Passage, name: str) -> str:
         held: Segment = getattr(passage.instants[-1].registers, name)
         cpl = _behind(passage).cpl
         return (
-            f"{title} was {before.selector:#x}, the handler leaves {held.selector:#x}, and IRET to ring {cpl} makes "
-            f"that null, for the segment's DPL is {held.dpl}"
+            f"{title} was {before.selector:#x}; the handler leaves {held.selector:#x}, a segment of DPL {held.dpl}, "
+            f"and IRET to ring {cpl} makes that null"
         )
     if _behind(passage).mode == "long" or before.selector == after.selector:
         return f"{title}.base was {before.base:#x} and is {after.base:#x} behind IRET"
@@ -111,13 +113,15 @@ class SwapGs(Rule):
         "SWAPGS exchanges GS.base and IA32_KERNEL_GS_BASE, and nothing tells which of the two is the kernel's. A "
         "handler that was entered from ring 3 has to execute it once on its way in and once on its way out; a handler "
         "that was entered from ring 0 finds the kernel's GS.base in place and has to leave it there. With one too many "
-        "or one too few the kernel reads its data at an address of ring 3, often at 0, and ring 3 gets the kernel's."
+        "or one too few the kernel looks for its data at ring 3's GS.base, often 0, and ring 3 gets the kernel's."
     )
     fix = (
-        "Test the saved CS in the frame (`test byte ptr [rsp + 8], 3`, further up once registers are pushed) and "
-        "execute SWAPGS only where its RPL is 3: on the way in, and in front of IRET by the same test."
+        "Execute SWAPGS on the way in and in front of IRET, each time only if the RPL of the saved CS is 3: `test byte "
+        "ptr [rsp + 8], 3` (`rsp + 16` above an error code, further up once registers are pushed). NMI and #MC can "
+        "come in ring 0 in front of the kernel's own SWAPGS: their handlers have to look at GS.base (MSR 0xc0000101) "
+        "instead."
     )
-    source = "SDM 2B SWAPGS; SDM 3A 5.8.8"
+    source = "SDM 2B SWAPGS; SDM 3A 3.4.4"
 
     def __init__(self) -> None:
         self._kernel: set[int] = set()
@@ -178,8 +182,8 @@ class SwapGs(Rule):
         yield self.found(
             scene,
             f"the handler of {passage.delivered.event.name} executes SWAPGS {times} between its entry from ring "
-            f"{passage.delivered.origin.cpl} and its IRET back there: GS.base was {before.gs.base:#x} and is "
-            f"{behind.gs.base:#x}",
+            f"{passage.delivered.origin.cpl} and its IRET back there, which takes an even number: GS.base was "
+            f"{before.gs.base:#x} and is {behind.gs.base:#x}",
             _at(swaps[-1]) if swaps else passage.handler,
         )
 

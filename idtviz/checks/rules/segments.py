@@ -5,7 +5,7 @@ from __future__ import annotations
 from idtviz.checks.finding import Note, Severity
 from idtviz.checks.rule import Findings, Rule
 from idtviz.checks.rules import task_state
-from idtviz.checks.rules.failures import beyond, descriptor, failed_check, raised
+from idtviz.checks.rules.failures import beyond, code_segment, descriptor, failed_check, raised
 from idtviz.checks.scene import Scene
 from idtviz.debugger.observing import Tables, interrupted_at
 from idtviz.debugger.tables import Descriptor
@@ -20,7 +20,9 @@ class _Pushed(Rule):
     def __init__(self) -> None:
         self._told: set[int] = set()
 
-    def _tell(self, scene: Scene, delivered: Delivered, register: str, value: int, wrong: str) -> Findings:
+    def _tell(
+        self, scene: Scene, delivered: Delivered, register: str, value: int, wrong: str, raises: str = "#GP"
+    ) -> Findings:
         if value in self._told:
             return
         self._told.add(value)
@@ -29,8 +31,8 @@ class _Pushed(Rule):
         iret = "IRETQ" if delivered.origin.mode == "long" else "IRET"
         yield self.found(
             scene,
-            f"{register} is {value:#x} when {delivered.event.name} comes, {wrong}. It is in the frame now, and the "
-            f"{iret} that loads it ends in #GP({value & ~3:#x})",
+            f"{register} is {value:#x} when {delivered.event.name} comes, {wrong}: the frame holds it now, and the "
+            f"{iret} that loads it will raise {raises}({value & ~3:#x})",
             at,
             Note(f"{delivered.event.name} came here", interrupted_at(delivered, tables)),
         )
@@ -45,14 +47,14 @@ class StaleStackSegment(_Pushed):
         "LGDT changes no segment register: SS goes on with the loader's selector and the descriptor that it was loaded "
         "with, and 64-bit mode hardly looks at either. A delivery in 64-bit mode pushes SS even where the ring stays "
         "the same, and IRETQ loads it again: now the selector is looked up in the new GDT. If it names no writable "
-        "data segment of the right ring there, IRETQ raises #GP with the selector as error code, in a handler that is "
-        "without fault."
+        "data segment of the right ring there, IRETQ raises #GP (#SS where P=0) with the selector as error code, in a "
+        "handler that is without fault. SYSCALL loads SS without looking it up, too: with STAR[47:32] + 8."
     )
     fix = (
-        "Load SS behind LGDT, with the new GDT's data selector or, in 64-bit mode in ring 0, with 0: "
-        "`mov eax, 0x10; mov ss, eax`."
+        "Load SS behind LGDT with the selector of the new GDT's data segment (`mov eax, 0x10; mov ss, eax`), or in "
+        "64-bit mode in ring 0 with 0. If it was SYSCALL that loaded SS, make the GDT and IA32_STAR agree."
     )
-    source = "SDM 3A 6.14.2, 6.14.3, 3.4.3; SDM 2A IRET"
+    source = "SDM 3A 6.14.2, 6.14.3, 3.4.3; SDM 2A IRET; SDM 2B SYSCALL"
 
     def entered(self, scene: Scene, delivered: Delivered) -> Findings:
         frame, origin = delivered.frame, delivered.origin
@@ -63,7 +65,8 @@ class StaleStackSegment(_Pushed):
             return
         wrong = _no_stack_segment(selector, scene.now.tables, origin.cpl)
         if wrong is not None:
-            yield from self._tell(scene, delivered, "SS", selector.value, wrong)
+            absent = wrong.endswith(_ABSENT)
+            yield from self._tell(scene, delivered, "SS", selector.value, wrong, "#SS" if absent else "#GP")
 
 
 class StaleCodeSegment(_Pushed):
@@ -74,8 +77,8 @@ class StaleCodeSegment(_Pushed):
     why = (
         "LGDT does not change CS: the kernel goes on with the loader's selector and the descriptor that it was loaded "
         "with. Each delivery pushes that selector, and IRET loads it again: now it is looked up in the new GDT. If it "
-        "names no code segment there, IRET raises #GP with the selector as error code, in a handler that is without "
-        "fault."
+        "names no code segment there, IRET raises #GP (#NP where P=0) with the selector as error code, in a handler "
+        "that is without fault."
     )
     fix = "Load CS behind LGDT: a far JMP, or in 64-bit code push the selector and an address and execute `retfq`."
     source = "SDM 3A 3.4.3, 6.12.1; SDM 2A IRET, LGDT"
@@ -93,12 +96,13 @@ class StaleCodeSegment(_Pushed):
         elif not found.is_code:
             wrong = f"which in the {selector.table} in use is {_what(found)}"
         elif not found.present:
-            wrong = f"which in the {selector.table} in use has P=0"
+            wrong = f"which in the {selector.table} in use is {_what(found)} {_ABSENT}"
         elif mode == "long" and not found.l:
             wrong = f"which in the {selector.table} in use is no 64-bit code segment (L=0)"
         else:
             return
-        yield from self._tell(scene, delivered, "CS", selector.value, wrong)
+        raises = "#NP" if wrong.endswith(_ABSENT) else "#GP"
+        yield from self._tell(scene, delivered, "CS", selector.value, wrong, raises)
 
 
 class GdtNotMapped(Rule):
@@ -142,9 +146,9 @@ def _no_stack_segment(selector: Selector, tables: Tables, ring: int) -> str | No
         return None
     names = f"which in the {selector.table} in use is {_what(found)}"
     if not found.is_data or not found.writable:
-        return f"{names}{' without W' * found.is_data} and no writable data segment"
+        return f"{names}{' with W=0' * found.is_data}, not a writable data segment"
     if not found.present:
-        return f"{names} with P=0"
+        return f"{names} {_ABSENT}"
     if found.dpl != ring:
         return f"{names} with DPL {found.dpl}, and the ring is {ring}"
     if selector.rpl != ring:
@@ -160,7 +164,11 @@ def _limit(tables: Tables, selector: Selector) -> int:
 def _what(found: Descriptor) -> str:
     if not found.value:
         return "a null descriptor"
-    return f"a {found.kind} segment" if found.s else f"a system descriptor ({found.kind})"
+    if not found.s:
+        return f"a system descriptor ({found.kind})"
+    return "a data segment" if found.is_data else code_segment(found.kind)
 
+
+_ABSENT = "with P=0"
 
 RULES: tuple[type[Rule], ...] = (StaleStackSegment, StaleCodeSegment, GdtNotMapped, *task_state.RULES)

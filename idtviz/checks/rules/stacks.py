@@ -25,13 +25,13 @@ class StackReentered(Rule):
     bug_class = 23
     severity = Severity.ERROR
     why = (
-        "A gate with an IST index makes the processor start at the top of that stack each time, whether somebody is on "
-        "it or not: the new frame is written over that of the handler which was interrupted. Its IRET then returns to "
+        "A gate with an IST index makes the processor start at the top of that stack each time, even if a handler is "
+        "on it: the new frame is written over that of the handler which was interrupted. Its IRET then returns to "
         "the wrong place, again and again. The same happens where the stacks of two IST entries overlap."
     )
     fix = (
-        "Give the gate IST index 0 unless the handler must not trust the stack (#DF, NMI, #MC), give each vector "
-        "that has one a stack of its own, and let its handler raise nothing that enters the same stack."
+        "Give the gate IST index 0 unless the handler must not trust the stack (#DF, NMI, #MC). Give each vector with "
+        "an IST index a stack of its own, and let its handler raise nothing that enters the same stack."
     )
     source = "SDM 3A 6.14.5"
 
@@ -55,11 +55,12 @@ class StackReentered(Rule):
         ist, on = _ist(delivered), _ist(outer.delivered)
         name, interrupted = delivered.event.name, outer.delivered.event.name
         overlap = new.address < frame.address + frame.size and frame.address < new.address + new.size
-        lost = f"the frame of {interrupted}" if overlap else f"what the handler of {interrupted} has on its stack"
+        first = "the first " * (name == interrupted) + interrupted
+        lost = f"the frame of {first}" if overlap else f"what the handler of {interrupted} has on its stack"
         how = (
             f"{name} enters {ist} while the handler of {interrupted} is on it"
             if ist == on
-            else (f"{name} enters {ist}, whose stack is not apart from {on} with the handler of {interrupted} on it")
+            else f"{name} enters {ist}, which overlaps the stack that the handler of {interrupted} is on ({on})"
         )
         return self.found(
             scene,
@@ -117,7 +118,7 @@ class RedZone(Rule):
     why = (
         "The System V ABI gives a 64-bit function the 128 bytes below RSP, the red zone: one that calls no other keeps "
         "its local variables there without moving RSP. An interrupt in ring 0 pushes its frame onto the same stack, "
-        "right into them. One sees a local variable change by itself, in a function that nobody else touches."
+        "over them. One sees a local variable change by itself, in a function that nobody else touches."
     )
     fix = 'Compile everything that runs in ring 0 with -mno-red-zone (Rust: "disable-redzone": true in the target).'
     source = "System V ABI 3.2.2; SDM 3A 6.14.2"

@@ -42,18 +42,18 @@ def dummy_code(rule: Rule, stub: Stub) -> Findings:
     if stub.error_code and stub.excess == stub.word and dummy is not None:
         yield rule.found(
             None,
-            f"the stub of {name} pushes an error code of its own, but the processor has already pushed one: the frame "
-            "is one word further down than the common path thinks",
+            f"the stub of {name} pushes an error code of its own, but the processor has already pushed one: the "
+            "common path takes off one, and IRET takes the other for RIP",
             dummy,
-            Note("IRET then takes the error code for RIP", stub.returns[0].address),
+            Note("this IRET takes the error code for RIP", stub.returns[0].address),
         )
     elif not stub.error_code and stub.excess == -stub.word:
         yield rule.found(
             None,
-            f"the stub of {name} pushes no error code, and neither does the processor for vector {stub.vector}; but "
-            "the common path takes one off the stack: IRET takes CS for RIP",
+            f"the handler of {name} takes an error code off the stack, but neither the processor nor the stub has "
+            "pushed one: IRET takes CS for RIP",
             stub.address,
-            Note("here IRET is one word too far up", stub.returns[0].address),
+            Note("this IRET begins one word above RIP", stub.returns[0].address),
         )
 
 
@@ -70,7 +70,7 @@ def words_left(rule: Rule, stub: Stub) -> Findings:
     what = f"{words:g} word{'s' * (words != 1)}"
     says = f"the handler of {name} returns with {what} of its own still on the stack: IRET takes one of them for RIP"
     if excess < 0:
-        says = f"the handler of {name} takes {what} too many off the stack: IRET begins behind RIP"
+        says = f"the handler of {name} takes {what} too many off the stack: IRET begins above RIP"
     yield rule.found(None, says, stub.returns[0].address, Note("the handler begins here", stub.address))
 
 
@@ -93,7 +93,7 @@ def string_without_cld(rule: Rule, stub: Stub) -> Findings:
     for address in stub.strings[:1]:
         yield rule.found(
             None,
-            f"the handler of {_name(stub)} comes to this string instruction without CLD: it goes backwards where the "
+            f"the handler of {_name(stub)} comes to this string instruction without CLD: it runs backwards where the "
             "interrupted program has set DF",
             address,
             Note("the handler begins here", stub.address),

@@ -76,7 +76,7 @@ class GateSelector(SettledRule):
         wrong = _no_code_segment(Selector(gate.selector), tables, scene.now.registers)
         if wrong is not None:
             vectors = _by_selector(tables).get(gate.selector & ~3, [delivered.event.vector])
-            ended = f". {delivered.event.name} ended in {raised(fault)}"
+            ended = f": {delivered.event.name} ended in {raised(fault)}"
             yield from self._tell(scene, gate.selector & ~3, vectors, wrong, ended)
 
     def _tell(self, scene: Scene, selector: int, vectors: list[int], wrong: str, ended: str) -> Findings:
@@ -87,7 +87,7 @@ class GateSelector(SettledRule):
         says = f"{gate_list(vectors)} selector {selector:#x}, {wrong}{ended}"
         notes = [Note(_code_segments(tables), tables.gdt.base)]
         if cs & ~3 == selector:
-            notes.append(Note(f"CS itself still holds {cs:#x}: it was loaded from another GDT, and not since LGDT"))
+            notes.append(Note(f"CS itself still holds {cs:#x}: it was loaded from another GDT, and not after LGDT"))
         yield self.found(scene, says, tables.idt.address(vectors[0]), *notes)
 
 
@@ -99,8 +99,7 @@ class HandlerRing(SettledRule):
     why = (
         "A delivery goes to the same ring or inward, never outward: the DPL of the handler's code segment may not be "
         "greater than CPL, or it ends in #GP with the selector as error code. The DPL of the gate is another matter: "
-        "it says who may use INT n. A kernel that means to let ring 3 use a gate sets that one, and leaves the "
-        "selector alone."
+        "it says who may use INT n. To let ring 3 use a gate set that one, and leave the selector alone."
     )
     fix = "Let the gate name the code segment of ring 0 (0x08 in most kernels), whatever the gate's own DPL is."
     source = "SDM 3A 6.12.1"
@@ -125,7 +124,7 @@ class HandlerRing(SettledRule):
         if found is None or fault is None:
             return
         vectors = _by_selector(tables).get(gate.selector & ~3, [delivered.event.vector])
-        ended = f"and {delivered.event.name} came in ring {delivered.origin.cpl}: {raised(fault)}"
+        ended = f"but {delivered.event.name} came in ring {delivered.origin.cpl}: {raised(fault)}"
         yield from self._tell(scene, gate.selector & ~3, vectors, found, ended)
 
     def _tell(self, scene: Scene, selector: int, vectors: list[int], found: Descriptor, ended: str) -> Findings:
@@ -133,9 +132,11 @@ class HandlerRing(SettledRule):
             return
         self._told.add(selector)
         tables = scene.now.tables
+        named = sorted({gate.selector for vector, gate in gates(tables) if vector in vectors} or {selector})
+        selectors = " or ".join(f"{value:#x}" for value in named)
         yield self.found(
             scene,
-            f"{gate_list(vectors)} selector {selector:#x}, a code segment with DPL {found.dpl}, {ended}",
+            f"{gate_list(vectors)} selector {selectors}, a code segment with DPL {found.dpl}, {ended}",
             tables.idt.address(vectors[0]),
             Note(_code_segments(tables), tables.gdt.base),
         )
@@ -148,7 +149,7 @@ class DoubleFaultStack(SettledRule):
     severity = Severity.ERROR
     why = (
         "When a stack has run out, the processor cannot push the frame of the page fault: that is #DF. Its frame "
-        "would go to the same stack, and a fault in delivering #DF shuts the processor down: a PC resets and nobody "
+        "would go to the same stack, and a fault in delivering #DF shuts the processor down: a PC resets, and nobody "
         "can tell why. A gate with an IST index in long mode, or a task gate in protected mode, makes the processor "
         "change to a good stack first."
     )
@@ -227,8 +228,8 @@ class HandlerAddress(Rule):
     why = (
         "A gate holds its handler's address in pieces: bits 15:0, 31:16 and, in 64-bit mode, 63:32. A piece that was "
         "left out or put in the wrong place makes an address that is not canonical (#GP), that lies beyond the code "
-        "segment (#GP), or where no page is mapped or none that may be executed: #PF at the handler's first "
-        "instruction, with CR2 = RIP."
+        "segment (#GP), or where no page is mapped that may be executed: #PF at the handler's first instruction, with "
+        "CR2 = RIP."
     )
     fix = "Write all pieces of the offset into the gate, and map the handler's page in every address space."
     source = "SDM 3A 6.11, 6.14.1; SDM 1 3.3.7.1"
@@ -295,7 +296,7 @@ def _no_code_segment(selector: Selector, tables: Tables, at: Registers) -> str |
         return None
     what = f"where the {selector.table} has"
     if not found.is_code:
-        return f"{what} {_what(found)} and no code segment"
+        return f"{what} {_what(found)}, not a code segment"
     if tables.idt.kind is Gate64 and not (found.l and not found.db):
         return f"{what} a code segment with L={int(found.l)} D={int(found.db)}; 64-bit mode takes L=1 D=0"
     if not found.present:
@@ -312,7 +313,7 @@ def _in_32_bits(at: Registers) -> bool:
 def _what(found: Descriptor) -> str:
     if not found.value:
         return "a null descriptor"
-    return f"a {found.kind} segment" if found.s else f"a system descriptor ({found.kind})"
+    return "a data segment" if found.s else f"a system descriptor ({found.kind})"
 
 
 def _code_segments(tables: Tables) -> str:

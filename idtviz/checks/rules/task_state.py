@@ -43,7 +43,7 @@ class TssNotReady(SettledRule):
     why = (
         "When an event leads from ring 3 to ring 0, the processor takes the stack of ring 0 from the TSS that TR "
         "names: RSP0 in long mode, SS0:ESP0 in protected mode. If LTR was never executed, or the field is 0 or points "
-        "where nothing is mapped, the push fails; the exception for that wants the same stack: #DF, and mostly the "
+        "where nothing is mapped, the push fails. The exception for that wants the same stack: #DF, and mostly the "
         "shutdown. As long as only ring 0 runs nobody misses it."
     )
     fix = (
@@ -105,8 +105,7 @@ class TssNotReady(SettledRule):
         yield self.found(
             scene,
             f"{delivered.event.name} comes in ring {delivered.origin.cpl} and needs {field} of the TSS, but TR is "
-            "null: LTR was never executed, and the processor takes what lies at the address it has since "
-            f"reset{place}{ended}",
+            f"null: LTR was never executed, and the processor reads at the base that TR has since reset{place}{ended}",
             interrupted_at(delivered, scene.now.tables),
         )
 
@@ -117,15 +116,16 @@ class TssLayout(SettledRule):
     bug_class = 25
     severity = Severity.ERROR
     why = (
-        "The descriptor of a TSS holds its base in four pieces, in long mode the last one in eight bytes more, and a "
-        "limit of at least 0x67. In a TSS of 64-bit mode RSP0 stands at offset 4 and IST1 at 0x24: these quadwords are "
-        "not aligned to 8 bytes, so that a C structure needs `packed`. The interrupt stacks count from IST1, and 0 in "
-        "a gate means none: an array's element 0 is IST1. Who is off by one has a gate that takes its stack from a "
+        "The descriptor of a TSS holds a limit of at least 0x67 and the base in three pieces; in long mode bits 63:32 "
+        "of the base stand in eight bytes more. In a TSS of 64-bit mode RSP0 stands at offset 0x4 and IST1 at 0x24: "
+        "these quadwords are not aligned to 8 bytes, so that a C structure needs `packed`. The interrupt stacks count "
+        "from IST1, and 0 in "
+        "a gate means none: an array's element 0 is IST1. If the kernel is off by one, the gate takes its stack from a "
         "field that is 0, and the push goes to the end of the address space."
     )
     fix = (
         "Compare the TSS with SDM 3A figure 7-11: a reserved doubleword, RSP0 to RSP2, 8 reserved bytes, IST1 to IST7. "
-        "Make the limit 0x67 or more, and write all four pieces of the base."
+        "Give its descriptor a limit of 0x67 or more and all pieces of the base."
     )
     source = "SDM 3A 7.2.2, 7.2.3, 7.7, 6.14.5"
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from idtviz.checks.finding import Note, Severity
 from idtviz.checks.rule import Findings, Rule
 from idtviz.checks.scene import Passage, Scene
-from idtviz.checks.trail import asked_for, executed, listed, same_context, written_registers
+from idtviz.checks.trail import asked_for, executed, listed_registers, same_context, written_registers
 from idtviz.debugger.observing import Instant
 from idtviz.machine.registers import Registers, VectorRegisters
 from idtviz.x86 import control
 
 _SHOWN = 3
-"""Registers whose values a message tells; of more it tells the names."""
+"""Notes about registers, at most."""
 
 
 class VectorsNotSaved(Rule):
@@ -22,13 +22,13 @@ class VectorsNotSaved(Rule):
     bug_class = 30
     severity = Severity.ERROR
     why = (
-        "Neither delivery nor PUSH and POP know of XMM0 to XMM15, the x87 registers and MXCSR. A handler that uses "
-        "one, or calls a compiled function that does, for a floating-point number or just to copy a structure, leaves "
-        "its own value there. One sees wrong numbers in the interrupted program, now and then."
+        "Neither a delivery nor PUSHes of general registers save XMM0 to XMM15, the x87 registers and MXCSR. A handler "
+        "that uses one, or calls a compiled function that does (for a floating-point number, or just to copy a "
+        "structure), leaves its own value there. One sees wrong numbers in the interrupted program, now and then."
     )
     fix = (
-        "Compile what handlers call with -mgeneral-regs-only (Rust: a target with +soft-float), or save the registers "
-        "with FXSAVE, or the few that are used with MOVUPS, and restore them in front of IRET."
+        "Compile what handlers call with -mgeneral-regs-only (Rust: a target with +soft-float). Or save the registers "
+        "at the beginning, all with FXSAVE or a few with MOVUPS, and restore them in front of IRET."
     )
     source = "SDM 1 10.5, 11.6.5; SDM 3A 13.4"
 
@@ -50,11 +50,10 @@ class VectorsNotSaved(Rule):
             return
         self._told |= {(passage.handler, name) for name in found}
         writers = {name: _last_writer(passage, name) for name in found}
-        shown = listed(list(found.values())[:_SHOWN])
         yield self.found(
             scene,
-            f"the handler of {passage.delivered.event.name} does not give back {listed(found)}: "
-            f"behind its IRET {shown}",
+            f"the handler of {passage.delivered.event.name} does not give back {listed_registers(found)}: "
+            f"{next(iter(found.values()))} behind IRET",
             next((_at(writer) for writer in writers.values() if writer is not None), passage.handler),
             *[Note(f"{name} is changed here", _at(it)) for name, it in writers.items() if it is not None][:_SHOWN],
         )

@@ -66,7 +66,7 @@ def _entry(
     yield Condition(
         DEVICE_REQUESTS,
         high or arrived,
-        f"pin {pin} is active" if high else "vector is already in the local APIC" if arrived else line.found,
+        f"pin {pin} is active" if high else "the vector is already in the local APIC" if arrived else line.found,
         "" if high or arrived else line.change,
     )
     yield Condition(
@@ -137,7 +137,7 @@ def _accepted(local: LapicState, vector: int) -> Iterator[Condition]:
     yield Condition(
         "above the task priority",
         above,
-        f"class {vector >> 4:X} of the vector, TPR {local.tpr:#04x} (CR8 = {local.tpr >> 4:X})"
+        f"class {vector >> 4} of the vector, TPR {local.tpr:#04x} (CR8 = {local.tpr >> 4})"
         + ("" if above else ": only higher classes are delivered"),
         "" if above else f"lower CR8 below {vector >> 4}, or use a higher vector",
     )

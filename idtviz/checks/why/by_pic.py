@@ -141,13 +141,19 @@ def _chip(
     )
     serving = pic8259.in_service(chip)
     state = "its handler is at work, and has sent no EOI so far" if running else "its handler has sent no EOI"
+    before = "before the handler's IRET"
+    if number == CASCADE and chip.master:
+        what, before = "IRQ2, the slave's way, is in service", "as well, in the handlers of IRQ8 to IRQ15"
+        state = "a handler of IRQ8 to IRQ15 has sent the master no EOI" + " so far" * running
+    else:
+        what = f"IRQ{irq} itself is in service"
     served = bool(chip.isr & bit) and not (chip.special_fully_nested and number == CASCADE and chip.master)
     yield Condition(
         f"not in service in the {name}",
         not served,
         f"ISR of the {name} is {chip.isr:#04x}: bit {number} is {int(bool(chip.isr & bit))}"
-        + (f", and IRQ{irq} itself is in service: {state}" if served else ""),
-        f"write 0x20 (EOI) to port {command} before the handler's IRET" if served else "",
+        + (f", and {what}: {state}" if served else ""),
+        _eoi(command, before, running=running) if served else "",
     )
     higher = serving is not None and pic8259.priority(chip, serving) < pic8259.priority(chip, number)
     other = first + serving if serving is not None else 0
@@ -165,8 +171,14 @@ def _chip(
             f"nothing of higher priority requested in the {name}",
             holds=False,
             found=f"IRQ{first + chosen} is requested as well and goes first",
-            change="nothing: it is the next one's turn behind that",
+            change="nothing: its turn comes behind that one",
         )
+
+
+def _eoi(port: str, before: str, *, running: bool) -> str:
+    if running:
+        return f"let the handler come to its EOI (0x20 to port {port}), or add one in front of its IRET"
+    return f"write 0x20 (EOI) to port {port} {before}"
 
 
 def _cascade(view: View) -> Iterator[Condition]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from idtviz.checks.interrupted import Interrupted
+from idtviz.checks.rules.failures import number
 from idtviz.checks.rules.hidden import hidden_from_tcg
 from idtviz.debugger.observing import Situation
 from idtviz.machine.delivery.event import ALIGNMENT_CHECK, DOUBLE_FAULT, PAGE_FAULT, UNDEFINED_OPCODE, Source
@@ -31,7 +32,7 @@ def cause_of(delivered: Delivered, found: Interrupted, behind: Situation, former
     if event.source is Source.EXTERNAL:
         return _external(delivered, behind)
     if event.source is Source.SOFTWARE:
-        return f"`{found.text}` asks for vector {event.vector:#x}"
+        return f"`{found.text}` asks for vector {number(event.vector)}"
     return _exception(delivered, found)
 
 

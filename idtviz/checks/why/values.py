@@ -116,6 +116,11 @@ class Condition:
     found: str
     change: str = ""
 
+    @property
+    def passes(self) -> bool:
+        """Whether it comes to hold by itself, or with the conditions before it."""
+        return not self.change or self.change.startswith("nothing")
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -129,8 +134,9 @@ class Arrival:
 
     @property
     def blocked(self) -> Condition | None:
-        """The first that does not hold; None: nothing holds it back."""
-        return next((it for it in self.conditions if not it.holds), None)
+        """The first that does not hold, one that somebody has to change before one that passes; None: all hold."""
+        failed = [it for it in self.conditions if not it.holds]
+        return next((it for it in failed if not it.passes), failed[0] if failed else None)
 
     @property
     def verdict(self) -> str:

@@ -13,7 +13,7 @@ from idtviz.lab.checking import Checked
 from idtviz.lab.harness import trial
 from idtviz.lab.harness.claims import Claims
 from idtviz.lab.harness.handler import Handler, chosen
-from idtviz.lab.harness.standing_in import settled
+from idtviz.lab.harness.settling import settled
 from idtviz.lab.harness.trial import BUDGET, Trial
 from idtviz.lab.harness.verdict import Verdict, verdict
 from idtviz.lab.harness.world import BASE, RECORDER, SLOT, HarnessError, World
@@ -65,8 +65,8 @@ def _verdicts(handlers: Sequence[Handler], loaded: LoadedObject, symbols: Symbol
 
 
 def _trials(handler: Handler, loaded: LoadedObject, symbols: Symbols, budget: int) -> Iterator[Trial]:
-    event, given = trial.event_of(handler.vector)
     for ring in handler.rings:
+        event, given = trial.event_of(handler.vector, ring)
         world = World(loaded, handler.address, handler.vector, ring, event)
         found = trial.run(world, given, symbols, budget=budget)
         world = settled(world, found)

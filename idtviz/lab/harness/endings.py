@@ -106,8 +106,8 @@ def _causes(trial: Trial, loaded: LoadedObject) -> Iterator[str]:
             asked = trial.passage is not None and trial.passage.vector >= _ASKED_FOR
             given = f"{_FROM_HARNESS}the program that asks for it gives no pointer: " if asked else ""
             yield f"{given}{address:#x} is what the interrupted program had in {name.upper()}, or close to it"
-        if abs(address - CLOBBERED) < _NEAR and called(trial, loaded):
-            names = ", ".join(called(trial, loaded))
+        if abs(address - CLOBBERED) < _NEAR and called(trial.passage, loaded):
+            names = ", ".join(called(trial.passage, loaded))
             yield f"{_FROM_HARNESS}what {names} would give back was not there: it is not in the file"
 
 

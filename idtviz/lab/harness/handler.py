@@ -51,9 +51,7 @@ def vector_name(vector: int) -> str:
     return f"IRQ{vector - 32}" if vector < 48 else f"INT {vector:#x}"
 
 
-def chosen(
-    loaded: LoadedObject, symbol: str | None, vector: int | None, said: Said = _OPTIONS
-) -> tuple[Handler, ...]:
+def chosen(loaded: LoadedObject, symbol: str | None, vector: int | None, said: Said = _OPTIONS) -> tuple[Handler, ...]:
     """The handlers to try: the one that is named, or all whose names tell their vectors. Raises ObjectError."""
     if symbol is not None:
         return (_possible(_named(loaded, symbol, vector, said)),)

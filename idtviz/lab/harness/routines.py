@@ -58,7 +58,12 @@ NESTED = {
 
 
 CIRCLE = b"\xeb\xfe"
-SYSCALL, SYSENTER = b"\x0f\x05", b"\x0f\x34"
+SYSENTER = b"\x0f\x34"
+COUNT_DOWN = {
+    64: bytes.fromhex("ff0c2500640000 75f7"),
+    32: bytes.fromhex("ff0d00640000 75f8"),
+}
+"""1: dec dword ptr [0x6400]; jnz 1b"""
 WAIT = b"\xfb" + HLT
 """With IF=1: an interrupt that comes later is taken."""
 

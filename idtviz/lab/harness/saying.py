@@ -82,7 +82,7 @@ def _passed(call: Call, arguments: Sequence[Argument], loaded: LoadedObject, cla
 
 
 def _missing(trials: Sequence[Trial], loaded: LoadedObject) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for trial in trials for name in called(trial, loaded)))
+    return tuple(dict.fromkeys(name for trial in trials for name in called(trial.passage, loaded)))
 
 
 _ENDINGS = {

@@ -5,43 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from idtviz.checks.finding import Finding, Note
-from idtviz.checks.scene import Call
-from idtviz.lab.harness.trial import Trial
-from idtviz.lab.harness.world import RECORDER, SLOT, World
-from idtviz.machine.objects import Kind, LoadedObject
-
-_UNDEFINED = 6
+from idtviz.checks.scene import Call, Passage
+from idtviz.lab.harness.world import RECORDER, SLOT
+from idtviz.machine.objects import LoadedObject
 
 
-def called(trial: Trial, loaded: LoadedObject) -> tuple[str, ...]:
+def called(passage: Passage | None, loaded: LoadedObject) -> tuple[str, ...]:
     """The names of the functions that the handler called and that are not there, in order."""
-    if trial.passage is None:
+    if passage is None:
         return ()
     slots = loaded.slots
-    entered = (slots.get(instant.registers.linear_rip) for instant in trial.passage.instants)
+    entered = (slots.get(instant.registers.linear_rip) for instant in passage.instants)
     return tuple(dict.fromkeys(item.name for item in entered if item is not None))
-
-
-def settled(world: World, found: Trial) -> World:
-    """The world as it is once it is known, from one trial in it, what the functions that are not there do."""
-    return replace(world, stops=_stops(found, world.loaded), vectors=found.saves_vectors)
-
-
-def _stops(found: Trial, loaded: LoadedObject) -> frozenset[int]:
-    """Functions that are not there and do not mean to return: behind the call of one there is no code.
-
-    The function ends there, or the compiler has put an instruction there that is none.
-    """
-    seen = () if found.passage is None else found.passage.calls
-    calls = [(call.instants[0].registers.linear_rip, call.at) for call in seen if call.instants]
-    ends = {symbol.address + symbol.size for symbol in loaded.symbols if symbol.kind is Kind.FUNCTION and symbol.size}
-    undefined = found.fault is not None and found.fault.event.vector == _UNDEFINED
-    return frozenset(
-        target
-        for target, at in calls
-        if is_slot(target, loaded)
-        and ((behind := at.registers.linear_rip + len(at.raw)) in ends or (undefined and behind == found.rip))
-    )
 
 
 def is_slot(address: int, loaded: LoadedObject) -> bool:
@@ -49,12 +24,12 @@ def is_slot(address: int, loaded: LoadedObject) -> bool:
     return RECORDER <= address < RECORDER + SLOT * max(1, len(loaded.slots))
 
 
-def moved_to_calls(finding: Finding, trial: Trial, loaded: LoadedObject) -> Finding:
+def moved_to_calls(finding: Finding, passage: Passage | None, loaded: LoadedObject) -> Finding:
     """What is found in code that stands in for a function that is not there is a matter of the call of it."""
-    moved = _call_around(finding.address, trial, loaded)
+    moved = _call_around(finding.address, passage, loaded)
     notes: dict[Note, None] = {}
     for note in finding.notes:
-        call = _call_around(note.address, trial, loaded)
+        call = _call_around(note.address, passage, loaded)
         if call is None:
             notes[note] = None
         else:
@@ -76,11 +51,11 @@ def target_name(call: Call, loaded: LoadedObject) -> str | None:
     return next((symbol.name for symbol in loaded.symbols if symbol.address == address and symbol.executable), None)
 
 
-def _call_around(address: int | None, trial: Trial, loaded: LoadedObject) -> Call | None:
+def _call_around(address: int | None, passage: Passage | None, loaded: LoadedObject) -> Call | None:
     """The innermost call of something that is not in the file, in which the instruction at `address` was executed."""
-    if address is None or trial.passage is None or loaded.piece_at(address) is not None:
+    if address is None or passage is None or loaded.piece_at(address) is not None:
         return None
-    for call in reversed(trial.passage.calls):
+    for call in reversed(passage.calls):
         at = [instant.registers.linear_rip for instant in call.instants]
         if at and at[0] in loaded.slots and address in at:
             return call

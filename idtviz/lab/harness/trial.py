@@ -5,21 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from idtviz.checks.examination import Examination
 from idtviz.checks.finding import Finding
 from idtviz.checks.rule import Findings, Rule
-from idtviz.checks.rules.segment_registers import SwapGs
 from idtviz.checks.scene import Call, Passage, Scene
 from idtviz.debugger.disassembly import disassemble
 from idtviz.debugger.inputs import Input, Irq, Keys, Nmi, Raised, ScriptedInput
-from idtviz.debugger.observing import Instant, Observations
+from idtviz.debugger.observing import Instant
 from idtviz.debugger.places import Place, PlaceKind
 from idtviz.debugger.session import Session, Setup
 from idtviz.debugger.stops import Reason
 from idtviz.debugger.symbols import Symbols
 from idtviz.lab.harness import routines
+from idtviz.lab.harness.examining import HandlerExamination
 from idtviz.lab.harness.passing import Argument, arguments
-from idtviz.lab.harness.world import FAULT_ADDRESS, IRQ_BASE, KERNEL_GS, NESTED_IRQ, World, is_interrupted
+from idtviz.lab.harness.world import FAULT_ADDRESS, IRQ_BASE, NESTED_IRQ, World, is_interrupted
 from idtviz.machine.decoding import code_bits
 from idtviz.machine.delivery.event import Source
 from idtviz.machine.events import Delivered, Returned
@@ -36,9 +35,10 @@ _IRQS = range(IRQ_BASE, IRQ_BASE + 16)
 _KEYBOARD_IRQ, _NMI, _PAGE_FAULT = 1, 2, 14
 _BY_INSTRUCTION = (3, 4)
 """Exceptions that an instruction of the program asks for."""
-_ERROR_CODES = {_PAGE_FAULT: 0x2, 17: 0}
+_ERROR_CODES = {8: 0, _PAGE_FAULT: 0x2, 17: 0}
 """What a fault of the interrupted program has for an error code; for selectors' faults that of GDT entry 41."""
 _SELECTOR_ERROR = 0x148
+_USER, _USER_ACCESS = 3, 0x4
 _ON_THE_STACK = 2
 
 
@@ -119,16 +119,8 @@ class _Witness(Rule):
         yield from ()
 
 
-class _SwapGs(SwapGs):
-    """The rule that learns which GS.base is the kernel's knows it from the start."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._kernel.add(KERNEL_GS)
-
-
-def event_of(vector: int) -> tuple[bytes, Input | None]:
-    """How the interrupted program comes to raise `vector`: an instruction of its own, or an input from outside."""
+def event_of(vector: int, ring: int) -> tuple[bytes, Input | None]:
+    """How the interrupted program of `ring` comes to raise `vector`: an instruction of its own, or an input."""
     if vector in _IRQS:
         line = vector - IRQ_BASE
         return b"", Keys("a") if line == _KEYBOARD_IRQ else Irq(line)
@@ -137,6 +129,8 @@ def event_of(vector: int) -> tuple[bytes, Input | None]:
     if vector in _BY_INSTRUCTION or vector >= len(VECTORS[:32]):
         return routines.software(vector), None
     code = _ERROR_CODES.get(vector, _SELECTOR_ERROR) if VECTORS[vector].error_code else 0
+    if vector == _PAGE_FAULT and ring == _USER:
+        code |= _USER_ACCESS
     return b"", Raised(vector, code, FAULT_ADDRESS if vector == _PAGE_FAULT else 0)
 
 
@@ -151,7 +145,7 @@ def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = F
     arriving = _ARRIVING if isinstance(given, Keys) else 0
     stop = session.run(limit=budget + arriving, stop_when=handlers.is_over)
     witness = _Witness()
-    examination = examination_of(world, session.observations, symbols, witness)
+    examination = HandlerExamination(world.loaded, session.observations, symbols, witness)
     findings = tuple(examination.go_on())
     at_end = session.machine.cpu.registers()
     passage = witness.passage
@@ -181,11 +175,6 @@ def run(world: World, given: Input | None, symbols: Symbols, *, nested: bool = F
 def scripted(given: Input | None) -> tuple[ScriptedInput, ...]:
     """The input that raises the event, given in the midst of the program that it interrupts."""
     return () if given is None else (ScriptedInput(Place(PlaceKind.COUNT, 2, 1, 0, "2"), given),)
-
-
-def examination_of(world: World, observations: Observations, symbols: Symbols, *more: Rule) -> Examination:
-    """The rules over a run in `world`: they know what is not there, and which GS.base is the kernel's."""
-    return Examination(observations, symbols, (*more, _SwapGs()), frozenset(world.loaded.slots))
 
 
 class _Handlers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from idtviz.checks.finding import Finding, Note
@@ -11,14 +11,10 @@ from idtviz.lab.harness import saying
 from idtviz.lab.harness.claims import OF_ERROR_CODE, Claims
 from idtviz.lab.harness.endings import finding_of
 from idtviz.lab.harness.handler import Handler
-from idtviz.lab.harness.standing_in import called, moved_to_calls
 from idtviz.lab.harness.trial import Trial
 from idtviz.machine.objects import LoadedObject
 
-_LEFT_TO_CALLEES = frozenset(("PIC001", "PIC002", "PIC006", "DEV001"))
-"""What a function that is not there may have done: to send EOI, to read the device."""
 _OF_DECLARATION = OF_ERROR_CODE | {RaisesException.id, EndsWithoutIret.id}
-_LAPIC_EOI = 0xFEE0_00B0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +35,13 @@ def verdict(handler: Handler, trials: Sequence[Trial], loaded: LoadedObject, cla
     declared_wrongly = any(finding.address == handler.address for finding in found)
     findings: dict[tuple[str, int | None], list[tuple[Trial, Finding]]] = {}
     for trial in trials:
-        for finding in (*_kept(trial, loaded), *finding_of(trial, handler, loaded)):
+        for finding in (*trial.findings, *finding_of(trial, handler, loaded)):
             if declared_wrongly and finding.rule in _OF_DECLARATION:
                 continue
-            findings.setdefault((finding.rule, finding.address), []).append((trial, finding))
+            findings.setdefault((finding.rule, finding.address), []).append((trial, replace(finding, moment=None)))
     merged = [_merged(seen, trials) for seen in findings.values()]
     told = tuple(saying.told(handler, trials, loaded, claims))
     return Verdict(handler, (*found, *merged), told, saying.brief(handler, trials, loaded))
-
-
-def _kept(trial: Trial, loaded: LoadedObject) -> Iterator[Finding]:
-    passed_on = bool(called(trial, loaded)) or _tells_local_apic(trial)
-    for finding in trial.findings:
-        if not (passed_on and finding.rule in _LEFT_TO_CALLEES):
-            yield moved_to_calls(replace(finding, moment=None), trial, loaded)
-
-
-def _tells_local_apic(trial: Trial) -> bool:
-    """Whether the handler writes to the local APIC: it is not one of the 8259 pair, which it is tried on."""
-    passage = trial.passage
-    return passage is not None and any(
-        operand.write and operand.address & ~0xF == _LAPIC_EOI
-        for instant in passage.instants
-        for operand in instant.operands
-    )
 
 
 def _merged(seen: list[tuple[Trial, Finding]], trials: Sequence[Trial]) -> Finding:

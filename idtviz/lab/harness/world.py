@@ -34,7 +34,7 @@ IRQ_BASE = 0x20
 NESTED_IRQ = 0
 
 _GDT, _IDT, _TSS, _PROGRAM = 0x2000, 0x3000, 0x4000, 0x5000
-_UNEXPECTED, _NESTED, _CLOBBER, _WAITING = 0x6000, 0x6100, 0x6200, 0x6300
+_UNEXPECTED, _NESTED, _CLOBBER, _WAITING, _COUNTER = 0x6000, 0x6100, 0x6200, 0x6300, 0x6400
 _PER_CPU, _USER_GS, _USER_FS = 0x7000, 0x8000, 0x9000
 KERNEL_GS = 0xFFFF_C900_0000_0000 + _PER_CPU
 """Of the upper half: handlers tell by its sign that GS.base is the kernel's."""
@@ -43,6 +43,9 @@ _STACK, _RING0_STACK, _USER_STACK, _IST_STACK = 0x2_0000, 0x3_0000, 0x4_0000, 0x
 _DEVICES = 0xFEE0_0000
 """Of the local APIC, which is not there: what a handler writes to it is lost."""
 _HERTZ = 100_000_000
+_TURNS = 800
+"""What the ticks of a second are divided by for the turns of the loop that lingers: at two instructions each they take
+2.5 ms, and a key takes 2 (see `chips.keyboard`)."""
 _LEAST_MEMORY = 16 << 20
 _MOST_MEMORY = 256 << 20
 _LARGE_PAGE = 2 << 20
@@ -84,6 +87,8 @@ class World:
     """Whether what the handler calls and is not there changes the XMM registers too."""
     ends: bool = False
     """Whether the interrupted program halts at last, and does not run in circles."""
+    lingers: bool = False
+    """Whether it gives a key time to be pressed and released before that."""
 
     kind = "object"
     drives = NO_DRIVES
@@ -123,6 +128,8 @@ class World:
         machine.cpu.load(self._registers(machine.cpu.registers()))
         self._set_the_rest(machine)
         machine.board.pic.state = _PICS
+        if self.lingers:
+            machine.memory.write(_COUNTER, (machine.clock.hertz // _TURNS).to_bytes(4, "little"))
 
     def names(self) -> Iterator[Named]:
         """What is there beside the object, and what it is called."""
@@ -169,7 +176,7 @@ class World:
         yield "tss", _TSS, self._tss()
         end = self._leave_for_good() if self.ends else routines.CIRCLE
         yield "interrupted_program", _PROGRAM, routines.interrupted(self.event, end)
-        yield "unexpected_interrupt", _UNEXPECTED, routines.HLT
+        yield "no_handler", _UNEXPECTED, routines.HLT
         yield "nested_handler", _NESTED, routines.NESTED[self.bits]
         yield "changes_registers", _CLOBBER, routines.clobber(self.bits, vectors=self.vectors)
         yield "wait_for_ever", _WAITING, routines.WAIT
@@ -177,10 +184,10 @@ class World:
             yield "", slot, routines.HLT if slot in self.stops else routines.jump(slot, _CLOBBER)
 
     def _leave_for_good(self) -> bytes:
-        """Where to wait: ring 3 may not HLT, and gets to ring 0 in a way that is no interrupt."""
+        """Ring 3 may not HLT. It gets to ring 0 in a way that is no interrupt, and changes RSP alone."""
         if self.ring == 0:
             return routines.HLT
-        return routines.SYSCALL if self.bits == 64 else routines.SYSENTER
+        return (routines.COUNT_DOWN[self.bits] if self.lingers else b"") + routines.SYSENTER
 
     def _gdt(self) -> bytes:
         long = self.bits == 64
@@ -274,9 +281,6 @@ class World:
         if self.bits == 64:
             cpu.write_msr(_KERNEL_GS_BASE, _USER_GS if self.ring == 0 else KERNEL_GS)
         if self.ends:
-            cpu.write_msr(msrs.STAR_MSR, _KERNEL_CODE << 32)
-            cpu.write_msr(msrs.LSTAR_MSR, _WAITING)
-            cpu.write_msr(msrs.FMASK_MSR, flags.IF)
             cpu.write_msr(msrs.SYSENTER_CS_MSR, _KERNEL_CODE)
             cpu.write_msr(msrs.SYSENTER_EIP_MSR, _WAITING)
             cpu.write_msr(msrs.SYSENTER_ESP_MSR, _RING0_STACK)

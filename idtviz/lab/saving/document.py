@@ -65,6 +65,9 @@ class Said(_Part):
     apic: bool | None = None
     speed: Annotated[int, Field(ge=1000, le=10_000_000_000)] | None = None
     symbols: Annotated[list[Name], Field(max_length=_MOST_FILES)] = []
+    symbol: Name | None = None
+    vector: Annotated[int, Field(ge=0, le=255)] | None = None
+    ring: Literal[0, 3] | None = None
 
 
 class Opened(_Part):
@@ -167,6 +170,9 @@ def said_of(overrides: Overrides) -> Said:
         apic=overrides.apic,
         speed=overrides.speed,
         symbols=[saved_name(name) for name in overrides.symbols],
+        symbol=None if overrides.symbol is None else saved_name(overrides.symbol),
+        vector=overrides.vector,
+        ring=overrides.ring,
     )
 
 
@@ -183,5 +189,8 @@ def overrides_of(said: Said, sources: tuple[str, ...]) -> Overrides:
         apic=said.apic,
         speed=said.speed,
         symbols=tuple(map(name_of, said.symbols)),
+        symbol=None if said.symbol is None else name_of(said.symbol),
+        vector=said.vector,
+        ring=said.ring,
         sources=sources,
     )
