@@ -121,7 +121,7 @@ def test_all_that_is_put_around_the_handler_has_a_name():
     assert name(view.registers.rip) == "interrupted_program"
     assert (name(view.registers.idtr.base), name(view.registers.gdtr.base)) == ("idt", "gdt")
     assert name(view.registers.tr.base) == "tss"
-    assert name(view.registers.general[4]) == "interrupted_stack_top"
+    assert name(view.registers.general[4]) == "interrupted_stack"
     gates = [name(handler_address(view.idt.gates[vector], view.gdt, None) or 0) for vector in (13, 14, 32)]
     assert gates == ["no_handler", "page_fault_handler", "nested_handler"]
     report = session.symbols.address_of("report")

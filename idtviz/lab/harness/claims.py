@@ -11,6 +11,7 @@ from idtviz.checks.scene import Call
 from idtviz.debugger.symbols.parameters import Parameter, Parameters, Signatures
 from idtviz.lab.harness.handler import Handler, vector_name
 from idtviz.lab.harness.passing import Argument, What
+from idtviz.lab.harness.standing_in import target_name
 from idtviz.lab.harness.trial import Trial
 from idtviz.machine.objects import LoadedObject
 from idtviz.x86.vectors import VECTORS
@@ -79,12 +80,13 @@ class Claims:
             if parameter.members[0].lower() in _CODE_NAMES:
                 wanted = What.FRAME_WITH_CODE
             if wanted is not None and argument.what in _POINTERS and argument.what is not wanted:
+                name = target_name(call, self._loaded) or "the function called"
                 yield FramePointer().found(
                     None,
-                    f"the callee takes a pointer to {wanted.value} (`{parameter.name}`, a {parameter.type}), but "
+                    f"{name} takes a pointer to {wanted.value} (`{parameter.name}: *{parameter.type}`), but "
                     f"{argument.place} points at {argument.what.value}{argument.more}",
                     call.at.registers.linear_rip,
-                    Note("the callee", target),
+                    Note(f"{name} begins here", target),
                 )
 
 

@@ -12,6 +12,7 @@ from idtviz.lab.harness.passing import Argument, What
 from idtviz.lab.harness.standing_in import called, target_name
 from idtviz.lab.harness.trial import Ending, Trial
 from idtviz.machine.objects import LoadedObject
+from idtviz.x86 import flags
 
 _IRQS = range(32, 48)
 _MOST_CALLS = 4
@@ -75,10 +76,20 @@ def _passed(call: Call, arguments: Sequence[Argument], loaded: LoadedObject, cla
     takes = claims.of(call.instants[0].registers.linear_rip)
     given = arguments if takes is None else arguments[: len(takes)]
     known = [argument for argument in given if argument.what in _TELLING]
-    if not known:
+    is_missing = call.instants[0].registers.linear_rip in loaded.slots
+    if not known and not is_missing:
         return None
-    text = f"it passes {name} {listed(map(str, known))}"
-    return f"{text}; that takes ({declared(takes)})" if takes else text
+    text = f"it passes {name} {listed(map(str, known))}" if known else f"it calls {name}"
+    text += f", with {_state(call)}" if is_missing else ""
+    return f"{text}; that takes ({declared(takes)})" if takes and known else text
+
+
+def _state(call: Call) -> str:
+    """What a function may rely on, as it is at a call (System V ABI 3.2.1, 3.2.2)."""
+    at = call.at.registers
+    of_flags = [f"{name}={int(bool(at.rflags & mask))}" for name, mask in (("DF", flags.DF), ("IF", flags.IF))]
+    aligned = [f"RSP {'a' if at.rsp % 16 == 0 else 'no'} multiple of 16"] if at.mode == "long" else []
+    return listed([*aligned, *of_flags])
 
 
 def _missing(trials: Sequence[Trial], loaded: LoadedObject) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ _STACK, _RING0_STACK, _USER_STACK, _IST_STACK = 0x2_0000, 0x3_0000, 0x4_0000, 0x
 """The ends of stacks of 64 KiB."""
 _DEVICES = 0xFEE0_0000
 """Of the local APIC, which is not there: what a handler writes to it is lost."""
+_MISALIGNED = {64: 24, 32: 12}
+"""Bytes that the interrupted program has on its stack: where it stands RSP is no multiple of 16."""
 _HERTZ = 100_000_000
 _TURNS = 800
 """What the ticks of a second are divided by for the turns of the loop that lingers: at two instructions each they take
@@ -133,15 +135,20 @@ class World:
 
     def names(self) -> Iterator[Named]:
         """What is there beside the object, and what it is called."""
-        stack, inner = (_STACK, True) if self.ring == 0 else (_USER_STACK, False)
+        inner = self.ring == 0
         for name, address, raw in self._own():
             if name:
                 yield Named(address, 0, name, len(raw), address + len(raw), code=name not in _TABLES)
-        tops = {"interrupted_stack_top": stack, "ist1_stack_top": _IST_STACK}
+        tops = {"interrupted_stack": self._stack_pointer, "ist1_stack_top": _IST_STACK}
         for name, address in (tops if inner else tops | {"ring0_stack_top": _RING0_STACK}).items():
             yield Named(address, 0, name, 0, address + 1, code=False)
         if self.bits == 64:
             yield Named(KERNEL_GS, 0, "per_cpu_data", PAGE, KERNEL_GS + PAGE, code=False)
+
+    @property
+    def _stack_pointer(self) -> int:
+        """RSP of the interrupted program."""
+        return (_STACK if self.ring == 0 else _USER_STACK) - _MISALIGNED[self.bits]
 
     # Memory
 
@@ -235,7 +242,7 @@ class World:
         general = [value if self.bits == 64 else value & 0xFFFFFFFF for value in TELLTALES.values()]
         if self.bits == 32:
             general[8:] = [0] * 8
-        general[4] = _STACK if inner else _USER_STACK
+        general[4] = self._stack_pointer
         make = self._long_segments if self.bits == 64 else self._flat_segments
         segments = make(at, inner=inner)
         return replace(

@@ -14,8 +14,8 @@ def test_one_handler_gets_a_report():
     assert list(found.said) == [
         "the processor pushes SS, RSP, RFLAGS, CS, RIP and an error code; general_protection_handler declares "
         "(frame: *interrupt_frame, error_code: long unsigned int)",
-        "it passes report RDI = the interrupt frame and RSI = the error code; that takes "
-        "(?: *interrupt_frame, ?: long unsigned int)",
+        "it passes report RDI = the interrupt frame and RSI = the error code, with RSP a multiple of 16, DF=0 and "
+        "IF=0; that takes (?: *interrupt_frame, ?: long unsigned int)",
         found.said[2],
         "it calls report, which is not in the file: what that does was not checked",
     ]
