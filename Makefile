@@ -35,6 +35,7 @@ test: $(VENV)/.tested tools
 	@$(MAKE) --no-print-directory -C scenarios check
 	@$(MAKE) --no-print-directory -C scenarios/bugs check
 	@$(MAKE) --no-print-directory -C idtviz/machine/firmware check
+	@$(MAKE) --no-print-directory -C tests/handlers check
 	$(BIN)/pytest -n 2 -q
 
 bench: $(VENV)/.tested

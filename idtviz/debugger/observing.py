@@ -98,8 +98,9 @@ class Observations:
 
     def __init__(self) -> None:
         self.events: list[Happened] = []
+        """Those up to the first so many: later ones are not noted."""
         self.situations: list[Situation] = []
-        """Number n belongs to event n; the last ones of many are missing."""
+        """Number n belongs to event n."""
         self.instants: list[Instant] = []
         self._passages: Counter[tuple[int, int, int]] = Counter()
         self._closely: set[int] = set()
@@ -116,10 +117,16 @@ class Observations:
 
     def happened(self, event: Happened, machine: Machine) -> None:
         """`event` has just happened for the first time."""
-        self.events.append(event)
         if len(self.situations) < _MOST_SITUATIONS:
+            self.events.append(event)
             self._plan(event, machine.live)
             self.situations.append(self._situation(event, machine))
+        else:
+            self._look_no_more()
+
+    def _look_no_more(self) -> None:
+        """Who was entered and left is no longer noted: nobody could tell whose the instructions are."""
+        self._budget, self.due = 0, _NEVER
 
     def pass_boundary(self, machine: Machine) -> None:
         """The machine stands at a boundary for the first time, and is `looking`, or `due` has come."""
@@ -202,17 +209,18 @@ class Observations:
         self.events, self.situations, self.instants = [], [], []
         self._passages, self._closely, self._budget, self.due = Counter(), set(), 0, _NEVER
         place = 0
-        for number, event in enumerate(told):
+        for event, situation in zip(told, situations, strict=True):
             happened = Moment(event.instruction, event.step)
             while place < len(instants) and instants[place].moment <= happened:
                 self._keep(instants[place])
                 place += 1
             self.events.append(event)
-            if number < len(situations):
-                self.situations.append(situations[number])
-                self._plan(event, situations[number].live)
+            self.situations.append(situation)
+            self._plan(event, situation.live)
         for instant in instants[place:]:
             self._keep(instant)
+        if events > len(told):
+            self._look_no_more()
 
     def _keep(self, instant: Instant) -> None:
         self._count_down(instant.moment.instruction)

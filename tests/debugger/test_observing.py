@@ -106,3 +106,18 @@ def test_a_handler_that_waits_for_ever_is_looked_at_again_however_often_it_was_e
     last = session.observations.instants[-AT_LAST:]
     assert {it.registers.rip for it in last} == {handler}
     assert last[-1].moment.instruction - last[0].moment.instruction == AT_LAST - 1
+
+
+def test_behind_so_many_events_nothing_is_noted_any_more(monkeypatch):
+    monkeypatch.setattr("idtviz.debugger.observing._MOST_SITUATIONS", 10)
+    session = opened("bugs/endless_fault")
+    session.run(limit=LIMIT)
+    noted = session.observations
+    assert len(session.events) > 10
+    assert len(noted.events) == len(noted.situations) == 10
+    assert noted.instants[-1].moment.instruction <= session.events[10].instruction
+    session.seek(session.recognised[-1][0])
+    session.step()
+    session.edit("rbx", 1)
+    session.run(limit=LIMIT)
+    assert noted.instants == session.observations.instants
