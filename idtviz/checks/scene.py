@@ -53,12 +53,6 @@ class Passage:
         frame = self.frame
         return 8 if frame is None else frame.word_size
 
-    @property
-    def inner(self) -> bool:
-        """Whether it was entered from an outer ring."""
-        to = self.delivered.to
-        return to is not None and to.cpl < self.delivered.origin.cpl
-
     def add(self, instant: Instant) -> None:
         """The next instruction of the handler, or of what it calls."""
         if self.instants:
@@ -142,7 +136,7 @@ class Scene:
 
     def is_seen_whole(self, call: Call) -> bool:
         """Whether nothing that is missing was called on the way."""
-        return not any(instant.registers.linear_rip in self.missing for instant in call.instants)
+        return not any(instant.address in self.missing for instant in call.instants)
 
     def name(self, address: int) -> str:
         """What a linear address is called in a message: its symbol, else in hexadecimal."""

@@ -168,8 +168,7 @@ def on_its_stack(passage: Passage, instant: Instant) -> bool:
     frame, at, to = passage.frame, instant.registers, passage.delivered.to
     if frame is None or to is None or at.cpl != to.cpl:
         return False
-    base = 0 if at.mode == "long" else at.ss.base
-    return 0 <= frame.address + frame.size - (base + at.rsp) < _STACK
+    return 0 <= frame.address + frame.size - instant.top < _STACK
 
 
 def _trail(passage: Passage, number: int, end: int) -> Trail | None:

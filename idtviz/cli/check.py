@@ -20,10 +20,10 @@ from idtviz.lab.overrides import NONE, Overrides
 from idtviz.lab.problems import Problem, ScenarioError
 from idtviz.lab.session import LabSession
 from idtviz.machine.boot.elf import MAGIC as ELF_MAGIC
+from idtviz.machine.objects.header import is_relocatable
 
 _FILES_HELP = "Kernels and scenarios, which are run, and object files (.o) with a handler."
-_RELOCATABLE = 1  # e_type ET_REL (System V ABI, ELF header)
-_DATA, _BIG_ENDIAN, _TYPE = 5, 2, slice(16, 18)
+_HEAD = 18  # bytes of the ELF header up to the end of e_type
 
 
 class Format(Enum):
@@ -101,8 +101,8 @@ def _close(form: Format, found: list[Checked], problems: list[str], refused: int
 
 def _checked(file: str, wanted: _Wanted) -> Checked:
     """Check one file. Raises ScenarioError."""
-    kind = _elf_type(file)
-    if kind == _RELOCATABLE or (kind is not None and wanted.handler):
+    head = _head(file)
+    if is_relocatable(head) or (head.startswith(ELF_MAGIC) and wanted.handler):
         if wanted.overrides != NONE:
             raise ScenarioError([Problem(file, None, "a handler alone has no machine; expected no options for one")])
         from idtviz.lab.harness import check_object  # noqa: PLC0415 -- a run needs none of it
@@ -114,19 +114,17 @@ def _checked(file: str, wanted: _Wanted) -> Checked:
     return check_run(session, file, limit=wanted.limit, given=given)
 
 
-def _elf_type(file: str) -> int | None:
-    """The e_type of an ELF; None for any other file, and for what is no file."""
+def _head(file: str) -> bytes:
+    """As much of a file as tells whether it is an ELF, and whether that is linked; nothing of what is no file."""
     try:
         path = Path(file)
         if not path.is_file():
-            return None
+            return b""
         with path.open("rb") as opened:
-            head = opened.read(_TYPE.stop)
+            head = opened.read(_HEAD)
     except (OSError, ValueError):
-        return None
-    if not head.startswith(ELF_MAGIC) or len(head) < _TYPE.stop:
-        return None
-    return int.from_bytes(head[_TYPE], "big" if head[_DATA] == _BIG_ENDIAN else "little")
+        return b""
+    return head if len(head) == _HEAD else b""
 
 
 def _colours() -> bool:

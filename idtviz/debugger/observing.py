@@ -25,7 +25,6 @@ from idtviz.machine.memory import LinearMemory
 from idtviz.machine.operands import Operand, operands_of
 from idtviz.machine.pc import Machine
 from idtviz.machine.registers import Registers, VectorRegisters
-from idtviz.machine.segmentation import offset_mask
 from idtviz.x86.addresses import MASK32
 from idtviz.x86.descriptors import SegmentDescriptor
 from idtviz.x86.selectors import Selector
@@ -92,6 +91,16 @@ class Instant:
     live: tuple[Live, ...]
     stack: bytes = b""
 
+    @property
+    def address(self) -> int:
+        """Linear address of the instruction."""
+        return self.registers.linear_rip
+
+    @property
+    def top(self) -> int:
+        """Linear address of the top of the stack."""
+        return self.registers.linear_rsp
+
 
 class Observations:
     """What was noted of one run, in the order of time."""
@@ -144,7 +153,7 @@ class Observations:
                 decoded,
                 () if decoded is None else tuple(operands_of(decoded, registers)),
                 machine.live,
-                _top_of_stack(memory, registers) if returns else b"",
+                memory.peek(registers.linear_rsp, _FRAME) or b"" if returns else b"",
             )
         )
 
@@ -225,11 +234,6 @@ class Observations:
     def _keep(self, instant: Instant) -> None:
         self._count_down(instant.moment.instruction)
         self.instants.append(instant)
-
-
-def _top_of_stack(memory: LinearMemory, at: Registers) -> bytes:
-    base = 0 if at.mode == "long" else at.ss.base
-    return memory.peek(base + (at.rsp & offset_mask(at.ss) if at.mode != "long" else at.rsp), _FRAME) or b""
 
 
 def _missed(delivered: Delivered, tables: Tables, memory: LinearMemory) -> bytes:

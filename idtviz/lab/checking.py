@@ -120,7 +120,7 @@ class _Places(Places):
     def _seen(self) -> dict[int, tuple[bytes, int, int]]:
         """The instructions that were looked at while they ran: bytes, offset in their segment, and 64, 32 or 16."""
         return {
-            instant.registers.linear_rip: (instant.raw, instant.registers.rip, code_bits(instant.registers))
+            instant.address: (instant.raw, instant.registers.rip, code_bits(instant.registers))
             for instant in self._session.observations.instants
         }
 

@@ -109,6 +109,16 @@ class Registers:
         return self.rip if self.mode == "long" else (self.cs.base + self.rip) & 0xFFFFFFFF
 
     @property
+    def linear_rsp(self) -> int:
+        """Linear address of the top of the stack: 64-bit mode takes the base of SS as 0; else the B flag of SS tells
+        how wide the stack pointer is (SDM 3A 3.2.4, 3.4.5).
+        """
+        if self.mode == "long":
+            return self.rsp
+        mask = 0xFFFFFFFF if self.ss.flags & Segment.CODE_32 else 0xFFFF
+        return (self.ss.base + (self.rsp & mask)) & 0xFFFFFFFF
+
+    @property
     def mode(self) -> str:
         """`long`, `compatibility`, `protected`, `vm86` or `real` (SDM 3A 2.2)."""
         if not self.cr0 & control.CR0_PE:

@@ -90,7 +90,7 @@ class FramePointer(Rule):
         self, scene: Scene, passage: Passage, frame: InterruptFrame, call: Call, pointer: int, used: list[_Use]
     ) -> Findings:
         word = frame.word_size
-        if not _top(call.at) <= pointer <= frame.address - 3 * word:
+        if not call.at.top <= pointer <= frame.address - 3 * word:
             return
         places = {(use.operand.address - pointer) // word for use in used if use.operand.size == word}
         saved = [_saved_register(passage, call, pointer + place * word) for place in range(3)]
@@ -109,8 +109,8 @@ class FramePointer(Rule):
             f"the handler of {passage.delivered.event.name} gives {_callee(scene, call)} a pointer to saved registers "
             f"instead of the interrupt frame, which begins {frame.address - pointer} bytes further up: for "
             f"{listed(named)} it reads {listed(general_name(number, mode) for number in numbers)}",
-            _at(call.at),
-            Note("this reads the first word", _at(next(u.at for u in used if u.operand.address == pointer))),
+            call.at.address,
+            Note("this reads the first word", next(u.at for u in used if u.operand.address == pointer).address),
         )
 
     def _off_by_the_error_code(
@@ -128,8 +128,8 @@ class FramePointer(Rule):
                     scene,
                     f"{_callee(scene, call)} moves RIP on in the frame of {passage.delivered.event.name}, but the "
                     f"pointer that the handler gives it is off by the error code: what it changes is {what}",
-                    _at(call.at),
-                    Note(f"this changes {what}", _at(use.at)),
+                    call.at.address,
+                    Note(f"this changes {what}", use.at.address),
                 )
                 return
 
@@ -164,7 +164,7 @@ def _argument(passage: Passage, call: Call) -> int | None:
     at = call.at.registers
     if at.mode == "long":
         return at.general[_RDI]
-    top = _top(call.at)
+    top = call.at.top
     pushed = _writer_before(passage, call, top)
     number = None if pushed is None else stored_register(pushed, top)
     return None if pushed is None or number is None else pushed.registers.general[number] + at.ss.base
@@ -223,7 +223,7 @@ class StackNotAligned(Rule):
         for operand in last.operands if Kind.ALIGNED in last.decoded.kind else ():
             if operand.address % _ALIGNED and 0 < passage.frame.address - operand.address < _STACK:
                 what = f"{last.decoded.mnemonic.upper()} raises #GP: its operand at {operand.address:#x} is not aligned"
-                yield from self._misaligned(scene, passage, passage.frame, call, Note(what, _at(last)))
+                yield from self._misaligned(scene, passage, passage.frame, call, Note(what, last.address))
 
     def left(self, scene: Scene, passage: Passage) -> Findings:
         frame = passage.frame
@@ -232,14 +232,14 @@ class StackNotAligned(Rule):
         for call in passage.calls:
             if not _made_by_handler(call, frame) or not _is_for_compiled_code(passage, call):
                 continue
-            knows_callee = scene.is_compiled(_at(call.at)) and scene.is_seen_whole(call)
+            knows_callee = scene.is_compiled(call.at.address) and scene.is_seen_whole(call)
             if not knows_callee and not _aligns_otherwise(call):
                 yield from self._misaligned(scene, passage, frame, call)
 
     def _misaligned(
         self, scene: Scene, passage: Passage, frame: InterruptFrame, call: Call, *faults: Note
     ) -> Iterator[Finding]:
-        top = _top(call.at)
+        top = call.at.top
         if call.at.registers.mode != "long" or not top % _ALIGNED or passage.handler in self._told:
             return
         self._told.add(passage.handler)
@@ -251,7 +251,7 @@ class StackNotAligned(Rule):
             scene,
             f"the handler of {passage.delivered.event.name} calls {_callee(scene, call)} with RSP = {top:#x}, no "
             f"multiple of 16: {moved if rest else counted}",
-            _at(call.at),
+            call.at.address,
             *faults,
             severity=Severity.ERROR if faults else None,
         )
@@ -278,7 +278,7 @@ def _is_for_compiled_code(passage: Passage, call: Call) -> bool:
 def _aligns_otherwise(call: Call) -> bool:
     """Whether what was called makes calls itself with RSP a multiple of 16: compiled so that it need not be one."""
     calls = (at for at in call.instants if at.decoded is not None and at.decoded.mnemonic.startswith("call"))
-    return any(not _top(at) % _ALIGNED for at in calls)
+    return any(not at.top % _ALIGNED for at in calls)
 
 
 _CALLER_SAVED = frozenset((0, 1, 2, 6, 7, 8, 9, 10, 11))
@@ -318,10 +318,10 @@ class FrameByValue(Rule):
             way = trail(passage, number)
             call = None if way is None or way.fate is not Fate.REWRITTEN else _argument_of(passage, way)
             if way is not None and call is not None and (passage.handler, number) not in self._told:
-                calls.setdefault(_at(call.at), {})[number] = way
+                calls.setdefault(call.at.address, {})[number] = way
         for address, ways in calls.items():
             self._told |= {(passage.handler, number) for number in ways}
-            call = next(call for call in passage.calls if _at(call.at) == address)
+            call = next(call for call in passage.calls if call.at.address == address)
             names = [general_name(number, behind.mode) for number in ways]
             first = next(iter(ways))
             change = f"{names[0]} was {before.general[first]:#x} and is {behind.general[first]:#x}"
@@ -332,7 +332,7 @@ class FrameByValue(Rule):
                 f"arguments: {change} behind IRET",
                 address,
                 *(
-                    Note(f"this writes where {name} was saved", _at(way.at))
+                    Note(f"this writes where {name} was saved", way.at.address)
                     for name, way in zip(names, ways.values(), strict=True)
                 ),
             )
@@ -343,7 +343,7 @@ def _argument_of(passage: Passage, way: Trail) -> Call | None:
     for call in reversed(passage.calls):
         if way.at not in call.instants:
             continue
-        if call.depth or way.slot < _top(call.at):
+        if call.depth or way.slot < call.at.top:
             return None
         accesses = (access for access, operand in _operands(way.at) if operand.write and operand.address == way.slot)
         over = any(_over_the_stack(access, way.at, call) for access in accesses)
@@ -361,27 +361,17 @@ def _over_the_stack(access: Access, instant: Instant, call: Call) -> bool:
     if access.stack or RSP in (access.base, access.index):
         return True
     base = 0 if instant.registers.mode == "long" else instant.registers.ss.base
-    return access.base == RBP and base + instant.registers.general[RBP] < _top(call.at)
+    return access.base == RBP and base + instant.registers.general[RBP] < call.at.top
 
 
 def _made_by_handler(call: Call, frame: InterruptFrame) -> bool:
     """Whether the handler itself made the call, and not what it calls, on the stack on which its frame lies."""
-    return not call.depth and 0 <= frame.address - _top(call.at) < _STACK
+    return not call.depth and 0 <= frame.address - call.at.top < _STACK
 
 
 def _callee(scene: Scene, call: Call) -> str:
     """What was called, by name."""
-    return scene.name(_at(call.instants[0])) if call.instants else "a function"
-
-
-def _top(instant: Instant) -> int:
-    """Linear address of the top of the stack."""
-    at = instant.registers
-    return at.rsp if at.mode == "long" else at.ss.base + at.rsp
-
-
-def _at(instant: Instant) -> int:
-    return instant.registers.linear_rip
+    return scene.name(call.instants[0].address) if call.instants else "a function"
 
 
 _RDI = 7

@@ -27,7 +27,7 @@ class _AtIret(Rule):
         frame = passage.frame
         if frame is None or not passage.whole:
             return
-        top = _stack_address(instant)
+        top = instant.top
         if top == frame.return_address or not -_NEAR < top - frame.return_address < _NEAR:
             return
         if not _takes_a_frame(instant, frame.word_size, scene.now.tables):
@@ -60,7 +60,7 @@ class ErrorCodeNotPopped(_AtIret):
             scene,
             f"the handler of {passage.delivered.event.name} returns with the error code {frame.error_code:#x} still on "
             f"the stack: IRET takes it for RIP, and RIP {frame.rip:#x} for CS",
-            instant.registers.linear_rip,
+            instant.address,
             Note(f"{passage.delivered.event.name} pushes an error code; the handler begins here", passage.handler),
         )
 
@@ -88,7 +88,7 @@ class DummyErrorCode(_AtIret):
     def missed(self, scene: Scene, passage: Passage, frame: InterruptFrame, instant: Instant, top: int) -> Findings:
         if passage.delivered.event.source is Source.EXTERNAL:
             return  # a hardware interrupt on an exception's vector: the controllers' fault
-        name, rip = passage.delivered.event.name, instant.registers.linear_rip
+        name, rip = passage.delivered.event.name, instant.address
         if frame.error_code is not None and top == frame.address:
             dummy = _dummy(passage, frame)
             if dummy is not None:
@@ -138,7 +138,7 @@ class ArgumentNotPopped(_AtIret):
                 scene,
                 f"the handler of {name} returns with {too_many} word{'s' * (too_many > 1)} of its own still on the "
                 f"stack: IRET takes {int.from_bytes(instant.stack[:word], 'little'):#x} for RIP",
-                instant.registers.linear_rip,
+                instant.address,
                 Note("this pushed the word that IRET takes for RIP", pushed.registers.linear_rip),
             )
         elif top > frame.return_address and (words > 1 or rest or frame.error_code is not None):
@@ -146,7 +146,7 @@ class ArgumentNotPopped(_AtIret):
                 scene,
                 f"the handler of {name} takes {top - frame.return_address} bytes too many off the stack: IRET begins "
                 f"{words} word{'s' * (words > 1)} above RIP",
-                instant.registers.linear_rip,
+                instant.address,
             )
 
     def stub(self, stub: Stub) -> Findings:
@@ -171,7 +171,7 @@ class IretOperandSize(Rule):
             return
         passage = scene.passages[-1]
         frame = passage.frame
-        if frame is None or _stack_address(instant) != frame.return_address:
+        if frame is None or instant.top != frame.return_address:
             return
         size = 8 if instant.decoded.wide else 2 if 0x66 in instant.raw[:-1] else 4
         if instant.registers.mode not in ("long", "compatibility"):
@@ -183,17 +183,11 @@ class IretOperandSize(Rule):
                 scene,
                 f"{right[size]} takes words of {size} bytes, but the frame of {passage.delivered.event.name} has words "
                 f"of {frame.word_size}: {right[frame.word_size]} is the one to use",
-                instant.registers.linear_rip,
+                instant.address,
             )
 
     def stub(self, stub: Stub) -> Findings:
         yield from stubs.iret_size(self, stub)
-
-
-def _stack_address(instant: Instant) -> int:
-    """Linear address of the top of the stack."""
-    at = instant.registers
-    return at.rsp if at.mode == "long" else at.ss.base + at.rsp
 
 
 def _takes_a_frame(instant: Instant, word: int, tables: Tables) -> bool:

@@ -53,9 +53,7 @@ def still_in(scene: Scene, passage: Passage) -> bool:
     instant = _now(passage, scene.moment.instruction)
     if instant is None or frame is None:
         return passage.delivered.event.source is Source.EXTERNAL and irq_in_service(passage) is None
-    top = instant.registers.rsp
-    base = 0 if instant.registers.mode == "long" else instant.registers.ss.base
-    return 0 <= frame.address - (base + top) < _STACK
+    return 0 <= frame.address - instant.top < _STACK
 
 
 def _now(passage: Passage, instruction: int) -> Instant | None:

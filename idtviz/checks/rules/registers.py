@@ -82,7 +82,7 @@ class RegisterNotSaved(Rule):
             scene,
             f"the handler of {passage.delivered.event.name} {does} {listed_registers(names.values())}{order}: "
             f"{names[first]} was {_general(before, first):#x} and is {_general(behind, first):#x} behind IRET",
-            next((_at(way.at) for way in ways.values()), passage.handler),
+            next((way.at.address for way in ways.values()), passage.handler),
             *_notes(ways, names, behind.mode)[:_SHOWN],
         )
 
@@ -92,7 +92,7 @@ def _notes(ways: Mapping[int, Trail], names: Mapping[int, str], mode: str) -> li
     changed: dict[int, list[str]] = {}
     notes: dict[int, Note] = {}
     for number, way in ways.items():
-        at = _at(way.at)
+        at = way.at.address
         if way.other is not None:
             notes[at] = Note(f"{names[number]} is given the value of {general_name(way.other, mode)} here", at)
             continue
@@ -170,7 +170,7 @@ class DirectionFlag(Rule):
                 scene,
                 f"the handler of {passage.delivered.event.name} executes {what} with the interrupted program's DF=1: "
                 "it runs from high addresses to low ones",
-                _at(instant),
+                instant.address,
                 Note(f"there is no CLD between here and {what}", passage.handler),
             )
         elif mnemonic.startswith("call"):
@@ -181,14 +181,14 @@ class DirectionFlag(Rule):
         if call is None or passage.handler in self._told or not passage.whole:
             return
         calls = (made for made in passage.calls if made.at.registers.rflags & flags.DF)
-        if scene.is_compiled(_at(call)) and all(map(scene.is_seen_whole, calls)):
+        if scene.is_compiled(call.address) and all(map(scene.is_seen_whole, calls)):
             return  # the compiler knows that what it calls has no use for DF
         self._told.add(passage.handler)
         yield self.found(
             scene,
             f"the handler of {passage.delivered.event.name} makes a call with the interrupted program's DF=1: a "
             "compiled function expects DF=0, and its string instructions would run backwards",
-            _at(call),
+            call.address,
             Note("there is no CLD between here and the call", passage.handler),
             severity=Severity.WARNING,
         )
@@ -213,10 +213,6 @@ def _behind(passage: Passage) -> Registers:
     """The registers behind the handler's IRET."""
     assert passage.exit is not None
     return passage.exit.registers
-
-
-def _at(instant: Instant) -> int:
-    return instant.registers.linear_rip
 
 
 RULES: tuple[type[Rule], ...] = (RegisterNotSaved, DirectionFlag, *segment_registers.RULES, *vector_registers.RULES)

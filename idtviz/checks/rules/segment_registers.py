@@ -55,8 +55,12 @@ class SegmentNotSaved(Rule):
             scene,
             f"the handler of {passage.delivered.event.name} does not give back "
             f"{listed(name.upper() for name in loads)}: {_segment_change(passage, first)}",
-            next((_at(load) for load in loads.values() if load is not None), passage.handler),
-            *(Note(f"{name.upper()} is changed here", _at(load)) for name, load in loads.items() if load is not None),
+            next((load.address for load in loads.values() if load is not None), passage.handler),
+            *(
+                Note(f"{name.upper()} is changed here", load.address)
+                for name, load in loads.items()
+                if load is not None
+            ),
         )
 
 
@@ -152,7 +156,7 @@ class SwapGs(Rule):
                     scene,
                     f"the handler of {passage.delivered.event.name} was entered from ring 3 and uses GS before SWAPGS: "
                     f"GS.base is ring 3's, {base:#x}, and the kernel's, {kernel:#x}, is still in IA32_KERNEL_GS_BASE",
-                    _at(instant),
+                    instant.address,
                     Note("the handler begins here", passage.handler),
                 )
 
@@ -163,7 +167,7 @@ class SwapGs(Rule):
             scene,
             f"the handler of {passage.delivered.event.name} executes SWAPGS although it was entered from ring {ring}: "
             f"GS.base was the kernel's, {instant.registers.gs.base:#x}, and becomes ring 3's",
-            _at(instant),
+            instant.address,
             Note(f"the saved CS is {passage.delivered.origin.cs:#x}, RPL {ring}", passage.handler),
         )
 
@@ -184,7 +188,7 @@ class SwapGs(Rule):
             f"the handler of {passage.delivered.event.name} executes SWAPGS {times} between its entry from ring "
             f"{passage.delivered.origin.cpl} and its IRET back there, which takes an even number: GS.base was "
             f"{before.gs.base:#x} and is {behind.gs.base:#x}",
-            _at(swaps[-1]) if swaps else passage.handler,
+            swaps[-1].address if swaps else passage.handler,
         )
 
 
@@ -200,10 +204,6 @@ def _behind(passage: Passage) -> Registers:
     """The registers behind the handler's IRET."""
     assert passage.exit is not None
     return passage.exit.registers
-
-
-def _at(instant: Instant) -> int:
-    return instant.registers.linear_rip
 
 
 RULES: tuple[type[Rule], ...] = (SegmentNotSaved, SwapGs)

@@ -168,10 +168,10 @@ class RedZone(Rule):
         below = instant.registers.rsp - lost
         return self.found(
             scene,
-            f"{scene.name(instant.registers.linear_rip)} reads a value {below} bytes below RSP, in the red zone, where "
+            f"{scene.name(instant.address)} reads a value {below} bytes below RSP, in the red zone, where "
             f"{delivered.event.name} has meanwhile written {watched.by[lost]}: in ring {delivered.origin.cpl} "
             "interrupts use the same stack",
-            instant.registers.linear_rip,
+            instant.address,
             Note(f"{delivered.event.name} came here", delivered.event.rip),
         )
 

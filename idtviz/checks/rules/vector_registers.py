@@ -54,8 +54,8 @@ class VectorsNotSaved(Rule):
             scene,
             f"the handler of {passage.delivered.event.name} does not give back {listed_registers(found)}: "
             f"{next(iter(found.values()))} behind IRET",
-            next((_at(writer) for writer in writers.values() if writer is not None), passage.handler),
-            *[Note(f"{name} is changed here", _at(it)) for name, it in writers.items() if it is not None][:_SHOWN],
+            next((writer.address for writer in writers.values() if writer is not None), passage.handler),
+            *[Note(f"{name} is changed here", it.address) for name, it in writers.items() if it is not None][:_SHOWN],
         )
 
 
@@ -120,10 +120,6 @@ def _behind(passage: Passage) -> Registers:
     """The registers behind the handler's IRET."""
     assert passage.exit is not None
     return passage.exit.registers
-
-
-def _at(instant: Instant) -> int:
-    return instant.registers.linear_rip
 
 
 RULES: tuple[type[Rule], ...] = (VectorsNotSaved,)

@@ -32,7 +32,7 @@ class HandlerExamination(Examination):
         self._passed_on = False
 
     def _instant(self, instant: Instant) -> None:
-        self._passed_on |= instant.registers.linear_rip in self._loaded.slots or _tells_local_apic(instant)
+        self._passed_on |= instant.address in self._loaded.slots or _tells_local_apic(instant)
         super()._instant(instant)
 
     def _delivered(self, event: Delivered) -> None:

@@ -15,7 +15,7 @@ def called(passage: Passage | None, loaded: LoadedObject) -> tuple[str, ...]:
     if passage is None:
         return ()
     slots = loaded.slots
-    entered = (slots.get(instant.registers.linear_rip) for instant in passage.instants)
+    entered = (slots.get(instant.address) for instant in passage.instants)
     return tuple(dict.fromkeys(item.name for item in entered if item is not None))
 
 
@@ -56,7 +56,7 @@ def _call_around(address: int | None, passage: Passage | None, loaded: LoadedObj
     if address is None or passage is None or loaded.piece_at(address) is not None:
         return None
     for call in reversed(passage.calls):
-        at = [instant.registers.linear_rip for instant in call.instants]
+        at = [instant.address for instant in call.instants]
         if at and at[0] in loaded.slots and address in at:
             return call
     return None
