@@ -42,6 +42,8 @@ class Arriver:
         self.breakpoints = Breakpoints()
         self.on_event: Callable[[Happened], None] = _ignore
         """Told of each event when it happens for the first time."""
+        self.barrier: Callable[[], Moment | None] = _nowhere
+        """Asked behind each move: the moment beyond which the machine is not to go for the time being."""
         self.machine = setup.build()
         self.machine.on_event = self._record
         self.machine.events = 0  # what happened while it was built is not part of the run
@@ -162,6 +164,10 @@ class Arriver:
             self._recording.happened(event)
             self._recording.observations.happened(event, self.machine)
             self.on_event(event)
+
+
+def _nowhere() -> None:
+    """Nothing is in the way."""
 
 
 def _ignore(_event: Happened) -> None:

@@ -130,6 +130,11 @@ class Recording:
         ]
         return min((count for count in counts if count > after.instruction), default=None)
 
+    def next_station(self, after: int) -> int | None:
+        """The next instruction count behind `after` that is a place of which one wants to know."""
+        counts = [place.value for place in self._hits if place.kind is PlaceKind.COUNT and place.value > after]
+        return min(counts, default=None)
+
     def has_inputs_from(self, moment: Moment) -> bool:
         """Whether an input was given behind `moment` and before the next instruction completed."""
         place = bisect.bisect_right(self.inputs, moment, key=_moment_of)

@@ -72,6 +72,8 @@ class Runner(Replayer):
             self._guard_endless()
             if not machine.stuck:
                 self._advance(lookout, bound, limit)
+            if self._is_at_barrier():
+                raise Interrupted(Stop(Reason.BARRIER))
             if done():
                 return
             self._stop_at_breakpoint(lookout, start)
@@ -81,6 +83,15 @@ class Runner(Replayer):
                 raise Interrupted(Stop(Reason.PAUSED, "paused"))
             if limit is not None and machine.clock.now >= limit:
                 raise Interrupted(Stop(Reason.LIMIT, f"{machine.clock.now} ticks of virtual time have passed"))
+
+    def _is_at_barrier(self) -> bool:
+        """Whether the machine is to go no further; if it has gone further, it is back at the barrier then."""
+        barrier = self.barrier()
+        if barrier is None or self.moment < barrier:
+            return False
+        if self.moment > barrier:
+            self._replay_to(barrier)
+        return True
 
     def _advance(self, lookout: Lookout, bound: int | None, limit: int | None) -> None:
         """On by a slice, or by what is under way: all of it, or one step where something may come in between."""
@@ -117,6 +128,7 @@ class Runner(Replayer):
         at = self.moment
         here = at.instruction
         ends = [here + SLICE, self._history.due(at), self._recording.next_input(at), bound]
+        ends.append(self._recording.next_station(here))
         ends.append(limit - machine.clock.idle if limit is not None else None)
         if at < self.frontier:
             ends.append(self.frontier.instruction)

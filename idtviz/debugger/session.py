@@ -145,7 +145,9 @@ class Session(Comparer):
         depth = len(self.machine.live)
         comes = not depth and self._recording.event_at(self.moment) is not None
         if comes or isinstance(self.machine.activity, Delivery):
-            self._command(self._one_boundary, Reason.STEP)
+            stop = self._command(self._one_boundary, Reason.STEP)
+            if stop.reason is Reason.BARRIER:
+                return stop
             depth = len(self.machine.live)
         if not depth:
             raise SessionError("no handler is running: there is nothing to finish")
@@ -339,7 +341,7 @@ class Session(Comparer):
         try:
             move()
             self._unbegin()
-            self.stop = _PLAIN_STOPS[reason]
+            self.stop = Stop(Reason.BARRIER) if self._is_beyond(moment) else _PLAIN_STOPS[reason]
         except Abandoned as abandoned:
             self._switch(branch, moment)
             self.stop = abandoned.stop
@@ -354,6 +356,10 @@ class Session(Comparer):
             if machine.halted or machine.shut_down or machine.off:
                 self._note_end()
         return self.stop
+
+    def _is_beyond(self, start: Moment) -> bool:
+        """Whether the way on from `start` has led to a barrier, or beyond: then the session is back there."""
+        return self.moment > start and self._is_at_barrier()
 
     def _go_in_front(self) -> None:
         """What was begun has come to nothing: be where it would begin, as after any other way there."""

@@ -17,6 +17,7 @@ class Reason(Enum):
     BREAKPOINT = "breakpoint"
     RETURNED = "returned"
     FOUND = "found"
+    BARRIER = "held"
     PAUSED = "paused"
     LIMIT = "limit"
     HALTED = "halted"

@@ -10,7 +10,7 @@ from pathlib import Path
 from idtviz.lab.problems import ScenarioError
 from idtviz.lab.scenario_file import load
 
-_BUGS = "bugs"
+_BUGS, _COURSE = "bugs", "course"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -40,6 +40,11 @@ def bugs() -> tuple[Shipped, ...]:
     return tuple(_readable(folder() / _BUGS, f"{_BUGS}/"))
 
 
+def course() -> tuple[Shipped, ...]:
+    """The lessons of the course, in their order."""
+    return tuple(_readable(folder() / _COURSE, f"{_COURSE}/"))
+
+
 def _readable(where: Path, prefix: str) -> Iterator[Shipped]:
     for path in sorted(where.glob("*.toml"), key=lambda path: path.stem):
         try:
@@ -51,7 +56,8 @@ def _readable(where: Path, prefix: str) -> Iterator[Shipped]:
 
 def find(name: str) -> Path | None:
     """The file of the scenario called `name`."""
-    if not name.removeprefix(f"{_BUGS}/").replace("_", "").replace("-", "").isalnum():
+    where, _, plain = name.rpartition("/")
+    if where not in ("", _BUGS, _COURSE) or not plain.replace("_", "").replace("-", "").isalnum():
         return None
     path = folder() / f"{name}.toml"
     return path if os.path.isfile(path) else None  # noqa: PTH113 -- a name that is too long is none

@@ -11,9 +11,9 @@ from idtviz.debugger.inputs import ScriptedInput
 from idtviz.debugger.observing import Observations
 from idtviz.debugger.session import Setup
 from idtviz.debugger.symbols import Symbols
-from idtviz.lab.lessons import Lesson
 from idtviz.lab.machine_files import Origin
 from idtviz.lab.scenario import MachineSection, Scenario
+from idtviz.lab.teaching.lessons import Lesson
 from idtviz.machine.boot.bootable import Bootable
 from idtviz.machine.pc import Machine
 

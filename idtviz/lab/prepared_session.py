@@ -12,10 +12,10 @@ from idtviz.debugger.inputs import Recorded
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import Place
 from idtviz.debugger.session import Session
-from idtviz.lab.lessons import Lesson
 from idtviz.lab.machine_files import Origin
 from idtviz.lab.preparation import Prepared
 from idtviz.lab.source_files import SourceFiles
+from idtviz.lab.teaching.lessons import Lesson
 
 
 class PreparedSession(Session):

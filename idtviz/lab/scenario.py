@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from idtviz.checks.rules import BY_ID
+from idtviz.debugger.editing import GROUPS
 from idtviz.lab.image_kinds import Kind
 from idtviz.lab.registers import REGISTER_NAMES
+from idtviz.lab.teaching.lessons import PANELS
 from idtviz.machine.chips import scancodes
 from idtviz.x86 import vectors
 from idtviz.x86.addresses import is_canonical
@@ -27,7 +29,21 @@ FRAME_NAMES = (
 )
 """The words of an interrupt frame, by their names in every mode: `frame.eip` and `frame.rip` are the same."""
 VALUE_NAMES = (*(f"frame.{name}" for name in FRAME_NAMES), *(f"register.{name}" for name in REGISTER_NAMES))
-"""What the answer to a question can be computed from."""
+"""Words of the frame and registers that the answer to a question can be computed from."""
+_VALUE_HEAD = re.compile(r"[a-z][a-z0-9]*|(?=\[)", re.IGNORECASE)
+
+
+def is_value(text: str) -> bool:
+    """Whether the answer to a question can be computed from this: a word of the frame, a register, a path to edit."""
+    head = _VALUE_HEAD.match(text)
+    if head is None or text in VALUE_NAMES:
+        return head is not None
+    if head[0] in ("frame", "register"):
+        return False
+    return head[0].lower() in (*GROUPS, *_STRUCTURES, *REGISTER_NAMES, "")
+
+
+_STRUCTURES = ("ivt", "pml4e", "pdpte", "pde", "pte", "idtr", "gdtr", "cr8")
 
 
 def _number(value: Any) -> Any:
@@ -168,6 +184,15 @@ class ImageSection(_Part):
         return next(kind for kind in Kind if getattr(self, kind.value) is not None)
 
 
+class BuildSection(_Part):
+    """`[build]`: how the image is made of `image.source` when a part of it has been written anew."""
+
+    script: FileName | None = None
+    """The linker script; None: a plain one."""
+    red_zone: bool = False
+    """Whether C code may use the red zone below RSP."""
+
+
 _BESIDE = ("modules", "command_line", "loader", "initrd", "disk", "disks")
 
 
@@ -222,33 +247,69 @@ class InputEntry(_Part):
         return self
 
 
+def _alone(value: Any) -> Any:
+    """One text may stand for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+Texts = Annotated[
+    list[Annotated[str, Field(min_length=1)]], BeforeValidator(_alone), Field(min_length=1, max_length=100)
+]
+
+
 class LessonEntry(_Part):
-    """`[[lesson]]`: something to say, or a question."""
+    """`[[lesson]]`: something to say, a question, or something to make work."""
 
     at: MomentText
     say: str | None = None
     ask: str | None = None
+    task: str | None = None
     answer: str | None = None
-    choices: list[str] | None = None
-    value: str | None = None
-    hint: str | None = None
+    choices: Annotated[list[str], Field(max_length=20)] | None = None
+    value: Annotated[str, Field(max_length=200)] | None = None
+    hint: Texts | None = None
+    cover: Texts | None = None
+    explain: str | None = None
+    todo: FileName | None = None
 
     @model_validator(mode="after")
-    def _said_or_asked(self) -> Self:
-        _exactly_one(self, ("say", "ask"))
-        if self.say is not None:
-            extra = [name for name in ("answer", "choices", "value", "hint") if getattr(self, name) is not None]
-            if extra:
-                raise ValueError(f"{', '.join(extra)} belongs to a question (ask), not to say")
-            return self
+    def _one_kind(self) -> Self:
+        _exactly_one(self, tuple(_GOES_WITH))
+        kind = next(name for name in _GOES_WITH if getattr(self, name) is not None)
+        extra = [name for name in _BELONGS if getattr(self, name) is not None and name not in _GOES_WITH[kind]]
+        if extra:
+            raise ValueError(f"{', '.join(extra)} belongs to {_BELONGS[extra[0]]}, not to {kind}")
+        if kind == "ask":
+            self._check_answer()
+        unknown = [name for name in self.cover or () if name not in PANELS]
+        if unknown:
+            raise ValueError(f"expected cover to name panels ({', '.join(PANELS)}), found {unknown[0][:60]!r}")
+        return self
+
+    def _check_answer(self) -> None:
         _exactly_one(self, ("answer", "value"))
         if self.choices is not None and len(self.choices) < 2:
             raise ValueError("expected at least two choices")
         if self.choices is not None and self.answer is not None and self.answer not in self.choices:
             raise ValueError("expected an answer that is one of the choices")
-        if self.value is not None and self.value not in VALUE_NAMES:
-            raise ValueError(f"expected value to be frame.NAME or register.NAME, such as {VALUE_NAMES[0]!r}")
-        return self
+        if self.value is not None and not is_value(self.value):
+            raise ValueError(
+                f"expected value to be {VALUE_NAMES[0]}, register.rax or what :set can change, such as idt[14].dpl, "
+                f"not {self.value[:60]!r}"
+            )
+
+
+_GOES_WITH = {
+    "say": ("todo",),
+    "ask": ("answer", "choices", "value", "hint", "cover", "explain"),
+    "task": ("hint", "todo"),
+}
+"""The kinds of lessons, and what may stand beside each."""
+_BELONGS = {
+    **dict.fromkeys(("answer", "choices", "value", "cover", "explain"), "a question (ask)"),
+    "hint": "a question (ask) or a task",
+    "todo": "a task",
+}
 
 
 class EventPattern(_Part):
@@ -324,6 +385,27 @@ class Scenario(_Part):
     summary: Annotated[str, Field(max_length=2000)] = ""
     machine: MachineSection = MachineSection()
     image: ImageSection
+    build: BuildSection | None = None
     input: Annotated[list[InputEntry], Field(max_length=10_000)] = []
     lesson: Annotated[list[LessonEntry], Field(max_length=10_000)] = []
     expect: Annotated[list[ExpectEntry], Field(max_length=10_000)] = []
+
+    @property
+    def todo(self) -> tuple[str, ...]:
+        """The files that are left to be written, in the order in which lessons name them."""
+        return tuple(dict.fromkeys(entry.todo for entry in self.lesson if entry.todo is not None))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file that it names, the image first: with these beside it a copy of it is whole."""
+        image = self.image
+        booted: str | FlatImage | ObjectImage = getattr(image, image.kind.value)
+        named = [
+            booted if isinstance(booted, str) else booted.file,
+            *image.source,
+            *image.symbols,
+            *(said.partition(" ")[0] for said in image.modules or ()),
+            *(image.disks or ()),
+            *(name for name in (image.initrd, image.disk, self.build and self.build.script) if name is not None),
+        ]
+        return tuple(dict.fromkeys(named))

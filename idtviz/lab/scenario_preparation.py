@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from idtviz.debugger import inputs
@@ -12,7 +12,6 @@ from idtviz.debugger.symbols import Symbols, from_file
 from idtviz.lab import scenario_file
 from idtviz.lab.image_kinds import Kind
 from idtviz.lab.kernel_file import files_of
-from idtviz.lab.lessons import Lesson
 from idtviz.lab.machine_files import MachineFiles
 from idtviz.lab.overrides import OPTIONS, Overrides
 from idtviz.lab.prepared import Prepared, builder
@@ -21,13 +20,20 @@ from idtviz.lab.scenario import InputEntry, LessonEntry, Scenario
 from idtviz.lab.scenario_file import ScenarioText
 from idtviz.lab.scenario_images import ScenarioImages
 from idtviz.lab.source_files import LARGEST_SOURCE
+from idtviz.lab.teaching.lessons import Lesson
 
 _FIXED = frozenset(("initrd", "modules", "disks", "rom"))
 """The options that name files: a scenario has its own, from its folder."""
 
 
-def prepare(path: Path, name: str, overrides: Overrides, files: MachineFiles) -> Prepared:
-    """The scenario at `path`, called `name` in messages. Raises ScenarioError."""
+def prepare(
+    path: Path,
+    name: str,
+    overrides: Overrides,
+    files: MachineFiles,
+    change: Callable[[Scenario], Scenario] | None = None,
+) -> Prepared:
+    """The scenario at `path`, called `name` in messages, as `change` wants it. Raises ScenarioError."""
     problems: list[Problem] = []
     try:
         scenario, text = scenario_file.load(path, name, files)
@@ -36,11 +42,14 @@ def prepare(path: Path, name: str, overrides: Overrides, files: MachineFiles) ->
             raise
         scenario, text, problems = error.rest, error.text, list(error.problems)
     scenario = _overridden(scenario, name, overrides)
+    if change is not None:
+        scenario = change(scenario)
     check = _Check(path.parent, scenario, text, files)
     program = check.images.program()
     symbols = None if program is None else program.symbols
     disks = check.images.disks()
     sources = check.sources()
+    check.script()
     for each in files_of(files, "--symbols", overrides.symbols):
         found = from_file(each)
         symbols = found if symbols is None else found.merged(symbols)
@@ -109,6 +118,12 @@ class _Check:
                 found.setdefault(Path(name).name, lines)
         return found
 
+    def script(self) -> None:
+        """The linker script, if one is named, has to be there."""
+        build = self._scenario.build
+        if build is not None and build.script is not None:
+            self.images.source(("build", "script"), build.script, LARGEST_SOURCE)
+
     def inputs(self, symbols: Symbols | None) -> tuple[inputs.ScriptedInput, ...]:
         """The scripted inputs with their places."""
         found = []
@@ -117,7 +132,7 @@ class _Check:
             if place is not None and place.kind is PlaceKind.END:
                 self._complain(("input", index, "at"), f"input[{index}].at: nothing can be given at the end of the run")
             elif place is not None:
-                found.append(inputs.ScriptedInput(place, _input(entry)))
+                found.append(inputs.ScriptedInput(place, input_of(entry)))
         return tuple(found)
 
     def lessons(self, symbols: Symbols | None) -> tuple[Lesson, ...]:
@@ -127,6 +142,12 @@ class _Check:
             place = self._place(("lesson", index, "at"), entry.at, symbols)
             if place is not None:
                 found.append(_lesson(place, entry))
+            if entry.todo is not None and entry.todo not in self._scenario.image.source:
+                self._complain(
+                    ("lesson", index, "todo"),
+                    f"lesson[{index}].todo: {entry.todo[:60]!r} is no part of the image; "
+                    "expected one of the files of image.source",
+                )
         return tuple(found)
 
     def _place(self, path: tuple[str | int, ...], text: str, symbols: Symbols | None) -> Place | None:
@@ -141,7 +162,7 @@ class _Check:
             return None
 
 
-def _input(entry: InputEntry) -> inputs.Input:
+def input_of(entry: InputEntry) -> inputs.Input:
     if entry.keys is not None:
         return inputs.Keys(entry.keys)
     if entry.irq is not None:
@@ -158,8 +179,12 @@ def _lesson(place: Place, entry: LessonEntry) -> Lesson:
         place=place,
         say=entry.say,
         ask=entry.ask,
+        task=entry.task,
         answer=entry.answer,
         choices=tuple(entry.choices or ()),
         value=entry.value,
-        hint=entry.hint,
+        hints=tuple(entry.hint or ()),
+        cover=tuple(entry.cover or ()),
+        explain=" ".join((entry.explain or "").split()),
+        todo=entry.todo,
     )

@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from idtviz.debugger.inputs import Keys
 from idtviz.debugger.moment import Moment
 from idtviz.lab.session import LabSession
+from idtviz.lab.teaching.tutor import Tutor
 from idtviz.machine.chips import scancodes
 from idtviz.tui.actions import ACTIONS, PANEL_HELP, PANELS
 from idtviz.tui.branching import BranchingScreen
@@ -21,6 +22,7 @@ from idtviz.tui.giving import give
 from idtviz.tui.panel import RowsPanel
 from idtviz.tui.questions import Question
 from idtviz.tui.scrubbing import ScrubbingScreen
+from idtviz.tui.teaching import TeachingScreen
 from idtviz.tui.timeline import TimelinePanel
 from idtviz.view import status
 from idtviz.view.row import Panel
@@ -32,7 +34,7 @@ _ROUND = (*PANELS[:-1], "timeline", PANELS[-1])
 """The way of the Tab key."""
 
 
-class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen, FindingScreen):
+class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen, FindingScreen, TeachingScreen):
     """One session on the screen."""
 
     BINDINGS = [
@@ -42,8 +44,8 @@ class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen, FindingScr
     ]
     AUTO_FOCUS = ""
 
-    def __init__(self, session: LabSession) -> None:
-        super().__init__(session)
+    def __init__(self, session: LabSession, tutor: Tutor | None = None) -> None:
+        super().__init__(session, tutor)
         self._arranged: tuple[bool, str] | None = None
 
     def compose(self) -> ComposeResult:
@@ -72,6 +74,7 @@ class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen, FindingScr
     def on_mount(self) -> None:
         for name in ("head", "tabs", "story", "foot"):
             self.query_one(f"#{name}", RowsPanel).can_focus = False
+        self.watch_parts()
 
     # Layout
 
@@ -102,6 +105,13 @@ class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen, FindingScr
         panel = message.panel
         if panel.id is not None:
             panel.show(self.picture.rows(panel.id, panel.columns))
+
+    def replace_session(self, session: LabSession, said: str) -> None:
+        """Another screen like this one, in its place."""
+        screen = DebuggerScreen(session)
+        screen.picture.tab = self.picture.tab
+        screen.picture.message = said
+        self.app.switch_screen(screen)
 
     # At the cursor
 
@@ -217,12 +227,16 @@ class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen, FindingScr
         """A line was entered."""
         if question.prefix == "suppose ":
             self._submit_vector(text)
+        elif question.prefix == "answer ":
+            self.give_answer(text)
         elif question.prefix == "keys ":
             self._submit_keys(text)
         elif question.prefix == "set ":
             self.submit_edit(text)
         elif text.strip() in ("quit", "q") and not question.prefix:
             self.app.exit()
+        elif not question.prefix and self.teach(text):
+            return
         else:
             self.submit(question.prefix + text)
 

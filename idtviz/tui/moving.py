@@ -13,6 +13,9 @@ from idtviz.checks.finding import Finding
 from idtviz.debugger.procedures import ProcedureView
 from idtviz.debugger.session import Phase, SessionError
 from idtviz.lab.session import LabSession
+from idtviz.lab.teaching.progress import progress
+from idtviz.lab.teaching.tutor import Tutor
+from idtviz.lab.teaching.workshop import name_of
 from idtviz.tui.branch_commands import gone_to
 from idtviz.tui.commands import interpret
 from idtviz.tui.dialogs import GoalSheet, Sheet
@@ -26,6 +29,7 @@ from idtviz.view.sheet import Goal
 
 _PLAY_SECONDS = 0.25
 _LOOK_SECONDS = 0.1
+_STORY_OF_A_QUESTION = (3, 8)  # rows
 
 
 class MovingScreen(Prompt):
@@ -42,10 +46,13 @@ class MovingScreen(Prompt):
             self.answer = answer
             self.findings = findings
 
-    def __init__(self, session: LabSession) -> None:
+    def __init__(self, session: LabSession, tutor: Tutor | None = None) -> None:
+        """`tutor`: None is one that goes by what the student has done so far."""
         super().__init__(session.symbols)
         self.session = session
-        self.picture = Picture(session, session.view, findings=in_order(session.findings))
+        self.tutor = tutor or Tutor(session, progress(name_of(session.path)))
+        """What the session's scenario asks and wants done, and how far the student has come."""
+        self.picture = Picture(session, session.view, self.tutor, findings=in_order(session.findings))
         self.supposed_vector: int | None = None
         """The vector that the person asked about with `v`."""
         self.working = False
@@ -60,9 +67,20 @@ class MovingScreen(Prompt):
     def draw(self) -> None:
         """Give every panel that is on the screen its rows."""
         with self.app.batch_update():
+            self._fit_story()
             for panel in self.query(RowsPanel):
                 if panel.id is not None and all(node.display for node in panel.ancestors_with_self):
                     panel.show(self.picture.rows(panel.id, panel.columns))
+
+    def _fit_story(self) -> None:
+        """A question needs more room than what is said otherwise; it takes that only while it waits."""
+        story = self.query_one("#story", RowsPanel)
+        if self.tutor.question is None:
+            story.styles.clear_rule("height")
+        else:
+            least, most = _STORY_OF_A_QUESTION
+            rows = len(self.picture.rows("story", story.columns).rows)
+            story.styles.height = max(least, min(rows, most))
 
     def draw_one(self, name: str) -> None:
         """Give one panel its rows."""
@@ -162,8 +180,9 @@ class MovingScreen(Prompt):
         waits = "The guest waits in HLT. k types on its keyboard, i raises an interrupt, c goes on to the next tick."
         idle = waits if self.session.idle and self.session.phase is Phase.STOPPED else ""
         stopped = self.session.stop.text or ("" if self.picture.fresh else idle)
-        self.say(answer if isinstance(answer, str) else stopped)
-        if self.picture.fresh:
+        done = self.tutor.look()
+        self.say(answer if isinstance(answer, str) and answer else done or stopped)
+        if self.picture.fresh or self.tutor.question is not None:
             self._stop_playing()
         if isinstance(answer, Panel):
             self.app.push_screen(Sheet(answer))

@@ -13,8 +13,9 @@ from idtviz.debugger.procedures import ProcedureView
 from idtviz.debugger.session import Phase
 from idtviz.debugger.stops import Reason
 from idtviz.debugger.view import View
-from idtviz.lab.narration import narration
 from idtviz.lab.session import LabSession
+from idtviz.lab.teaching.narration import reached
+from idtviz.lab.teaching.tutor import Tutor
 from idtviz.machine.events import Noted
 from idtviz.machine.watch import Bytes
 from idtviz.tui.actions import ACTIONS, PANELS, TABS
@@ -30,6 +31,7 @@ from idtviz.view import (
     findings,
     gdt,
     idt,
+    lessons,
     registers,
     stack,
     status,
@@ -53,6 +55,7 @@ class Picture:
 
     session: LabSession
     view: View
+    tutor: Tutor
     before: View | None = None
     """The view that was drawn before this one: what differs is marked."""
     supposed: ProcedureView | None = None
@@ -73,7 +76,9 @@ class Picture:
     """Where the axis of the timeline lies, as it was drawn last."""
 
     def rows(self, name: str, width: int) -> Panel:
-        """The content of the panel called `name`."""
+        """The content of the panel called `name`; none of it where a question covers that."""
+        if name in self.tutor.covered:
+            return lessons.covered(name.upper() if len(name) == 3 else name.capitalize())
         return _PANELS[name](self, width)
 
     @property
@@ -174,23 +179,29 @@ def _foot(_picture: Picture, width: int) -> Panel:
 
 
 def _story(picture: Picture, width: int) -> Panel:
-    """A message; else what the scenario has to say; else why the step just performed exists."""
-    why, source = delivery.why(picture.view)
-    lesson = narration(picture.session)
-    busy = picture.view.procedure is not None and picture.view.procedure.performed
-    rows: Rows = ()
+    """A message; a question that waits; else what the scenario has to say; else why the step just performed exists."""
     found = findings.sentence(picture.news, picture.view)
     said = " · ".join(part for part in (picture.message, found, _note(picture), _own_note(picture)) if part)
-    if said:
-        rows = paragraphs("", said, width, role=Role.WARNING)
-        if said == found and lesson is not None and not busy and picture.wide:
-            rows += paragraphs("", lesson.text, width, role=Role.SOURCE)
-    elif lesson is not None and not busy:
-        rows = paragraphs("", lesson.text, width, role=Role.SOURCE)
-    elif why:
-        rows = paragraphs("", f"{why} [{source}]", width, role=Role.SOURCE)
+    rows: Rows = paragraphs("", said, width, role=Role.WARNING) if said else ()
+    question = picture.tutor.question
+    if question is not None:
+        return Panel("", (*rows, *lessons.question(question, width)))
+    if not said or (said == found and picture.wide):
+        rows += _told(picture, width, alone=not said)
     most = _STORY_ROWS if picture.wide else _STORY_ROWS_ON_A_SMALL_SCREEN
     return Panel("", shortened(rows, most, width))
+
+
+def _told(picture: Picture, width: int, *, alone: bool) -> Rows:
+    """What the scenario has to say; within a delivery or return, unless it is about this step, why the step exists."""
+    lesson = picture.tutor.lesson
+    busy = picture.view.procedure is not None and picture.view.procedure.performed
+    if lesson is not None and (not busy or reached(lesson, picture.session) == picture.view.moment):
+        return paragraphs("", lesson.text, width, role=Role.SOURCE)
+    if alone:
+        why, source = delivery.why(picture.view)
+        return paragraphs("", f"{why} [{source}]", width, role=Role.SOURCE) if why else ()
+    return ()
 
 
 def _note(picture: Picture) -> str:

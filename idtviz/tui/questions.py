@@ -21,6 +21,7 @@ QUESTIONS = {
     "raise_irq": Question("interrupt line 0-15, or nmi", "irq "),
     "who": Question("who wrote this last: a register, a symbol, or an address and a size", "who "),
     "why": Question("why does the interrupt of this line not arrive: 0-15", "why irq "),
+    "answer": Question("your answer: a word, a number (0x in hex), or the number of a choice", "answer "),
     "suppose": Question("what if this vector came now", "suppose "),
 }
 """By the action that asks."""

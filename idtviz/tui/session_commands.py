@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from idtviz.debugger.session import Session
+from idtviz.lab.premises import premises
 from idtviz.lab.problems import ScenarioError
 from idtviz.lab.session import LabSession
 from idtviz.tui.problem import CommandError
@@ -19,6 +20,8 @@ def command(word: str, rest: str, session: Session) -> Callable[[], str] | None:
         return lambda: _note(rest, session)
     if word != "save":
         return None
+    if not premises().trusted:
+        raise CommandError("a visitor's session is not saved: what is in this machine goes with it")
     if not isinstance(session, LabSession):
         raise CommandError("this session was not opened from a file: there is nothing that it could be opened from")
     if not rest and session.saved_as is None:

@@ -7,6 +7,8 @@ import re
 
 from idtviz.debugger.moment import Moment
 from idtviz.lab.session import LabSession
+from idtviz.lab.teaching.progress import Progress
+from idtviz.lab.teaching.tutor import Tutor
 from idtviz.tui.app import IdtvizApp
 from idtviz.tui.debugger import DebuggerScreen
 
@@ -25,7 +27,9 @@ async def _draw(session: LabSession, size: tuple[int, int]) -> str:
     here = session.moment
     if here > Moment(0):
         session.micro_back()
-    screen = DebuggerScreen(session)
+    tutor = Tutor(session, Progress(""))
+    tutor.pass_by(here)
+    screen = DebuggerScreen(session, tutor)
     session.seek(here)
     app = IdtvizApp(session)
     async with app.run_test(size=size) as pilot:

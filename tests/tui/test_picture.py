@@ -1,6 +1,8 @@
 """What a small screen says in one or two rows."""
 
 from idtviz.lab.session import LabSession
+from idtviz.lab.teaching.progress import Progress
+from idtviz.lab.teaching.tutor import Tutor
 from idtviz.tui.dialogs import paragraphs, shortened
 from idtviz.tui.picture import Picture
 
@@ -8,7 +10,7 @@ from idtviz.tui.picture import Picture
 def picture_at(name: str, moment: str) -> Picture:
     session = LabSession.open(name)
     session.seek(moment)
-    return Picture(session, session.view, wide=False)
+    return Picture(session, session.view, Tutor(session, Progress("")), wide=False)
 
 
 def test_the_tab_of_the_controllers_is_called_by_what_it_shows() -> None:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from idtviz.debugger.editing import EditError, slot
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import PlaceKind
-from idtviz.lab.lessons import Lesson
 from idtviz.lab.prepared_session import PreparedSession
-from idtviz.lab.registers import register_value
+from idtviz.lab.registers import REGISTER_NAMES, register_value
+from idtviz.lab.teaching.lessons import Lesson
 
 _SAME = {"eip": "rip", "ip": "rip", "eflags": "rflags", "flags": "rflags", "esp": "rsp", "sp": "rsp"}
 """Words of a frame by their names outside 64-bit mode."""
 
 
 def accepts(lesson: Lesson, given: str, session: PreparedSession) -> bool:
-    """Whether `given` answers the question, numbers compared as numbers (`0x402` is `1026`)."""
-    wanted = lesson.answer if lesson.answer is not None else _value(lesson.value or "", session)
+    """Whether `given` answers the question, numbers compared as numbers (`0x402` is `1026`).
+
+    The number of a choice stands for the choice, where it is none itself; the name of a symbol for its address.
+    """
+    wanted = answer_of(lesson, session)
     if wanted is None:
         return False
-    number, other = _number(given), _number(wanted)
+    text, number = given.strip(), _number(given)
+    if number is not None and text not in lesson.choices and 1 <= number <= len(lesson.choices):
+        text = lesson.choices[number - 1]
+    number, other = _number(text), _number(wanted)
+    if number is None:
+        number = session.symbols.address_of(text)
     if number is not None and other is not None:
         return number == other
-    return given.strip().casefold() == wanted.strip().casefold()
+    return text.casefold() == wanted.strip().casefold()
+
+
+def answer_of(lesson: Lesson, session: PreparedSession) -> str | None:
+    """The answer to a question, if need be computed from the machine; None where it has no such value now."""
+    return lesson.answer if lesson.answer is not None else _value(lesson.value or "", session)
 
 
 def reached(lesson: Lesson, session: PreparedSession) -> Moment | None:
@@ -48,11 +62,16 @@ def narration(session: PreparedSession) -> Lesson | None:
 
 def _value(name: str, session: PreparedSession) -> str | None:
     what, _, field = name.partition(".")
-    if what == "register":
-        return hex(register_value(session.machine.cpu.registers(), field))
-    frame = session.view.frame
-    value = getattr(frame, _SAME.get(field, field)) if frame is not None else None
-    return None if value is None else hex(value)
+    if what == "register" or name in REGISTER_NAMES:
+        return hex(register_value(session.machine.cpu.registers(), field or name))
+    if what == "frame":
+        frame = session.view.frame
+        value = getattr(frame, _SAME.get(field, field)) if frame is not None else None
+        return None if value is None else hex(value)
+    try:
+        return hex(slot(session, name).value)
+    except EditError:
+        return None
 
 
 def _number(text: str) -> int | None:

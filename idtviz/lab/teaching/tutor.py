@@ -1,0 +1,166 @@
+"""A tutor: holds a session at the questions of its scenario, judges answers, gives hints, and sees what works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from idtviz.debugger.moment import Moment
+from idtviz.debugger.places import PlaceKind
+from idtviz.lab.prepared_session import PreparedSession
+from idtviz.lab.teaching.lessons import Lesson
+from idtviz.lab.teaching.narration import accepts, answer_of, passed_lessons, reached
+from idtviz.lab.teaching.progress import Progress
+from idtviz.lab.teaching.standing import is_done
+
+_PATIENCE = 2
+"""Wrong answers after which a hint is offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is said of an answer."""
+
+    right: bool
+    text: str
+
+
+class Tutor:
+    """One student before one session: what has been answered is kept in `progress`.
+
+    While it is there the session does not go beyond a question that has been reached and not been answered.
+    """
+
+    def __init__(self, session: PreparedSession, progress: Progress) -> None:
+        self._session = session
+        self._progress = progress
+        self._hints: dict[str, int] = {}
+        self._wrong: dict[str, int] = {}
+        progress.of = len(self.questions)
+        session.barrier = self._barrier
+
+    @property
+    def questions(self) -> tuple[Lesson, ...]:
+        """All questions of the scenario."""
+        return tuple(lesson for lesson in self._session.lessons if lesson.is_question)
+
+    @property
+    def tasks(self) -> tuple[Lesson, ...]:
+        """All that is to be made to work."""
+        return tuple(lesson for lesson in self._session.lessons if lesson.is_task)
+
+    @property
+    def is_lesson(self) -> bool:
+        """Whether there is anything for a student to do."""
+        return bool(self.questions or self.tasks)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the student has come."""
+        return self._progress
+
+    def answered(self, lesson: Lesson) -> str | None:
+        """What the student answered, if that was right."""
+        return self._progress.answered.get(lesson.key)
+
+    @property
+    def question(self) -> Lesson | None:
+        """The question that holds the session at this moment."""
+        return next((lesson for _, lesson in passed_lessons(self._session) if self._is_open(lesson)), None)
+
+    @property
+    def lesson(self) -> Lesson | None:
+        """What there is to read now: the question that waits, else the latest lesson that was reached."""
+        passed = passed_lessons(self._session)
+        return self.question or (passed[-1][1] if passed else None)
+
+    @property
+    def covered(self) -> tuple[str, ...]:
+        """The panels that are not to be seen before the question is answered."""
+        question = self.question
+        return question.cover if question is not None else ()
+
+    def answer(self, text: str) -> Judged:
+        """The student's answer to the question that waits."""
+        question = self.question
+        if question is None:
+            return Judged(right=False, text="There is no question to be answered at this moment.")
+        if not text.strip():
+            return Judged(right=False, text="An empty answer answers nothing.")
+        if accepts(question, text, self._session):
+            return Judged(right=True, text=f"Right. {self._settle(question, text.strip())}".strip())
+        self._wrong[question.key] = self._wrong.get(question.key, 0) + 1
+        text = "No, that is not it. Look again, and answer with a."
+        if self._wrong[question.key] >= _PATIENCE:
+            text += " h gives a hint." if self._has_hint(question) else " h h shows the answer."
+        return Judged(right=False, text=text)
+
+    def hint(self) -> str:
+        """The next hint on what is to be done now; behind the last one of a question, its answer."""
+        lesson = self.question or self._open_task()
+        if lesson is None:
+            return "There is nothing to be answered or to be written at this moment."
+        given = self._hints.get(lesson.key, 0)
+        self._hints[lesson.key] = given + 1
+        if given < len(lesson.hints):
+            return f"Hint {given + 1} of {len(lesson.hints)}: {' '.join(lesson.hints[given].split())}"
+        if lesson.is_task:
+            return "That was the last hint." if lesson.hints else "There is no hint on this."
+        if given == len(lesson.hints):
+            return "There is no further hint: h once more shows the answer."
+        wanted = answer_of(lesson, self._session)
+        return f"The answer is {wanted}. {self._settle(lesson, '')}".strip()
+
+    def look(self) -> str:
+        """To be asked behind each move: what is to be said if what the student was to make work works now."""
+        progress = self._progress
+        if progress.done or not self.is_lesson or self.question is not None:
+            return ""
+        if self.tasks and not is_done(self._session):
+            return ""
+        if not self.tasks and any(self._is_open(lesson) for lesson in self.questions):
+            return ""
+        progress.done = True
+        progress.save()
+        return (
+            "It works: all that was expected has come to pass. The lesson is done."
+            if self.tasks
+            else ("All questions are answered. The lesson is done.")
+        )
+
+    def pass_by(self, moment: Moment) -> None:
+        """Let what was asked before `moment` be as if it had been answered; nothing of that is kept."""
+        for lesson in self.questions:
+            at = reached(lesson, self._session)
+            if at is not None and at < moment:
+                self._progress.answered.setdefault(lesson.key, "")
+
+    def begin_again(self) -> None:
+        """Forget what was answered and done."""
+        self._progress.answered.clear()
+        self._progress.done = False
+        self._progress.save()
+        self._hints.clear()
+        self._wrong.clear()
+
+    def _settle(self, question: Lesson, given: str) -> str:
+        self._progress.answered[question.key] = given
+        self._progress.save()
+        return question.explain
+
+    def _has_hint(self, lesson: Lesson) -> bool:
+        return self._hints.get(lesson.key, 0) < len(lesson.hints)
+
+    def _is_open(self, lesson: Lesson) -> bool:
+        return lesson.is_question and lesson.key not in self._progress.answered
+
+    def _open_task(self) -> Lesson | None:
+        passed = [lesson for _, lesson in passed_lessons(self._session) if lesson.is_task]
+        return passed[-1] if passed and not self._progress.done else None
+
+    def _barrier(self) -> Moment | None:
+        """The moment of the first question that was reached and is still open. Behind the end there is nothing."""
+        open_questions = [
+            lesson for lesson in self.questions if self._is_open(lesson) and lesson.place.kind is not PlaceKind.END
+        ]
+        found = [at for lesson in open_questions if (at := reached(lesson, self._session)) is not None]
+        return min(found, default=None)

@@ -1,0 +1,130 @@
+"""Where a student works at a lab: a copy of their own, its parts to write, and the machine anew of what was written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from idtviz.lab import library
+from idtviz.lab.copies import copy
+from idtviz.lab.premises import premises
+from idtviz.lab.problems import Problem, ScenarioError
+from idtviz.lab.scenario_file import load
+from idtviz.lab.session import LabSession
+from idtviz.lab.teaching.narration import reached
+
+LARGEST_PART = 1 << 20
+"""Bytes of the largest file that is written in the debugger."""
+_LABS = "labs"
+
+
+class NotBuiltError(Exception):
+    """A part that cannot be made into a machine: one line for each complaint."""
+
+
+def name_of(path: Path) -> str:
+    """What progress in a scenario is kept under: a shipped one's name, in a copy of it too; else the whole path."""
+    whole = path.resolve()
+    for home in (library.folder(), premises().data / _LABS):
+        if whole.is_relative_to(home.resolve()):
+            return whole.relative_to(home.resolve()).with_suffix("").as_posix()
+    return str(whole)
+
+
+def at_work(path: Path) -> Path:
+    """Where a student works at the scenario: in a copy of a shipped one that has parts to write; else where it is.
+
+    What was written into the copy stays; the rest of it follows what idtviz ships. Raises ScenarioError.
+    """
+    home = library.folder().resolve()
+    if not path.resolve().is_relative_to(home):
+        return path
+    scenario, _ = load(path, path.name)
+    if not scenario.todo:
+        return path
+    relative = path.resolve().relative_to(home)
+    return copy(path, premises().data / _LABS / relative.parent, keep=(*scenario.todo, scenario.files[0]))
+
+
+class Workshop:
+    """The parts of a session's scenario that are to be written, and what has become of them since one last looked."""
+
+    def __init__(self, session: LabSession) -> None:
+        self.parts: tuple[Path, ...] = tuple(session.path.parent / name for name in session.scenario.todo)
+        image = session.path.parent / session.scenario.files[0] if self.parts else None
+        self.is_behind = image is not None and any(_written(part) > _written(image) for part in self.parts)
+        """Whether a part was written after the image was made of it."""
+        self._seen = self._signature()
+
+    def has_changed(self) -> bool:
+        """Whether a part is another file than when this was asked last."""
+        before, self._seen = self._seen, self._signature()
+        return self._seen != before
+
+    def _signature(self) -> Sequence[tuple[int, int]]:
+        return [(_written(part), _size(part)) for part in self.parts]
+
+
+def rebuilt(session: LabSession) -> tuple[LabSession, str]:
+    """The image made anew of what has been written, and a session on it at the same moment; and what was done.
+
+    Raises NotBuiltError; then everything is as it was.
+    """
+    from idtviz.lab.building import BuildError, build  # noqa: PLC0415 -- the debugger's first picture does not wait
+
+    try:
+        built = build(session.path, trusted=premises().trusted)
+        found = LabSession.open(session.path)
+    except (BuildError, ScenarioError) as error:
+        raise NotBuiltError(str(error)) from error
+    retrace(found, session)
+    same = "at the same place" if found.moment == session.moment else f"now at {found.moment}"
+    return found, f"{', '.join(session.scenario.todo)}: built with {', '.join(built.tools)}; {same}"
+
+
+def retrace(session: LabSession, old: LabSession) -> None:
+    """Bring `session`, whose code may be another, to where `old` is: to the place of a lesson, or the count.
+
+    What was given to the old one on its way is given again. A run that ends before is left at its end.
+    """
+    here = old.moment
+    for given in old.given:
+        if given.moment <= here:
+            session.seek(given.moment)
+            session.give(given.input)
+    place = next((lesson.place.text for lesson in old.lessons if reached(lesson, old) == here), None)
+    session.seek(place if place is not None and place != "end" else here)
+
+
+def read_part(path: Path) -> str:
+    """The text of a part, for an editor. Raises ScenarioError where it cannot be read, or is no text."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_PART + 1)
+        if len(raw) > LARGEST_PART:
+            raise _unreadable(path, f"the file has more than {LARGEST_PART} bytes")
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "the file is not UTF-8 text") from error
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {error.strerror}") from error
+
+
+def _unreadable(path: Path, why: str) -> ScenarioError:
+    return ScenarioError([Problem(path.name, None, why)])
+
+
+def _written(path: Path) -> int:
+    """When the file was changed last, in nanoseconds; -1 where there is none."""
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 -- asked often
+    except OSError:
+        return -1
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except OSError:
+        return -1
