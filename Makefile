@@ -19,6 +19,7 @@ help:
 	@echo "                commands at random over every scenario: no moment may have changed when it is seen again"
 	@echo "make bugs       every class of bugs: found in the kernel that has it, silent on the one in which it is fixed"
 	@echo "make bench      how fast it is, as ratios measured in one run"
+	@echo "make docs       build the book, from docs/ and from the code"
 	@echo "make shots      draw the pictures in screenshots/ anew"
 	@echo "make scenarios  build the kernels in scenarios/ anew"
 	@echo "make clean      remove the environment and what the tools leave behind"
@@ -27,16 +28,22 @@ run: $(VENV)/.installed
 	$(BIN)/idtviz run page_fault
 
 # pytest comes last: its summary is the last line.
-test: $(VENV)/.tested tools
+test: $(VENV)/.tested test_tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory -C scenarios check
 	@$(MAKE) --no-print-directory -C scenarios/bugs check
+	@$(MAKE) --no-print-directory -C scenarios/course check
+	@$(MAKE) --no-print-directory -C idtviz/lab/skeletons check
 	@$(MAKE) --no-print-directory -C idtviz/machine/firmware check
 	@$(MAKE) --no-print-directory -C tests/handlers check
+	$(BIN)/mkdocs build --strict --quiet
 	$(BIN)/pytest -n 2 -q
+
+docs: $(VENV)/.tested
+	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.tested
 	$(BIN)/python -m benchmarks
@@ -87,6 +94,8 @@ export BRANCH
 scenarios: tools
 	$(MAKE) -C scenarios
 	$(MAKE) -C scenarios/bugs
+	$(MAKE) -C scenarios/course
+	$(MAKE) -C idtviz/lab/skeletons
 	$(MAKE) -C idtviz/machine/firmware
 
 clean:
@@ -117,4 +126,9 @@ tools:
 	  echo "$$tool is missing: the kernels in scenarios/ are built with gcc and binutils" \
 	    "(Debian, Ubuntu: apt-get install gcc)." >&2; exit 1; }; done
 
-.PHONY: help run test bench conformance walk bugs shots scenarios clean tools
+test_tools: tools
+	@for tool in nasm chromium; do command -v $$tool >/dev/null || { \
+	  echo "$$tool is missing: the tests assemble labs with nasm, and look at the debugger in a browser" \
+	    "(Debian, Ubuntu: apt-get install nasm chromium)." >&2; exit 1; }; done
+
+.PHONY: help run test docs bench conformance walk bugs shots scenarios clean tools test_tools

@@ -29,7 +29,7 @@ from idtviz.view.sheet import Goal
 
 _PLAY_SECONDS = 0.25
 _LOOK_SECONDS = 0.1
-_STORY_OF_A_QUESTION = (3, 8)  # rows
+_ROWS_TO_READ = (3, 9)
 
 
 class MovingScreen(Prompt):
@@ -73,12 +73,12 @@ class MovingScreen(Prompt):
                     panel.show(self.picture.rows(panel.id, panel.columns))
 
     def _fit_story(self) -> None:
-        """A question needs more room than what is said otherwise; it takes that only while it waits."""
+        """What is to be read at this moment is there as a whole; it takes the room for that only while it is."""
         story = self.query_one("#story", RowsPanel)
-        if self.tutor.question is None:
+        if self.tutor.present is None:
             story.styles.clear_rule("height")
         else:
-            least, most = _STORY_OF_A_QUESTION
+            least, most = _ROWS_TO_READ
             rows = len(self.picture.rows("story", story.columns).rows)
             story.styles.height = max(least, min(rows, most))
 

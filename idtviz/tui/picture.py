@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from idtviz.checks.finding import Finding
 from idtviz.debugger.branching import parted
 from idtviz.debugger.breakpoints import AddressBreakpoint
-from idtviz.debugger.moment import Moment
+from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.procedures import ProcedureView
 from idtviz.debugger.session import Phase
 from idtviz.debugger.stops import Reason
 from idtviz.debugger.view import View
 from idtviz.lab.session import LabSession
-from idtviz.lab.teaching.narration import reached
 from idtviz.lab.teaching.tutor import Tutor
 from idtviz.machine.events import Noted
 from idtviz.machine.watch import Bytes
@@ -179,13 +178,14 @@ def _foot(_picture: Picture, width: int) -> Panel:
 
 
 def _story(picture: Picture, width: int) -> Panel:
-    """A message; a question that waits; else what the scenario has to say; else why the step just performed exists."""
+    """A message; what the scenario says, asks or sets at this moment; else why the step just performed exists."""
     found = findings.sentence(picture.news, picture.view)
     said = " · ".join(part for part in (picture.message, found, _note(picture), _own_note(picture)) if part)
     rows: Rows = paragraphs("", said, width, role=Role.WARNING) if said else ()
-    question = picture.tutor.question
-    if question is not None:
-        return Panel("", (*rows, *lessons.question(question, width)))
+    tutor = picture.tutor
+    present = tutor.present
+    if present is not None and (tutor.tells or not said):
+        return Panel("", (*rows, *lessons.present(present, width, tells=tutor.tells)))
     if not said or (said == found and picture.wide):
         rows += _told(picture, width, alone=not said)
     most = _STORY_ROWS if picture.wide else _STORY_ROWS_ON_A_SMALL_SCREEN
@@ -193,15 +193,20 @@ def _story(picture: Picture, width: int) -> Panel:
 
 
 def _told(picture: Picture, width: int, *, alone: bool) -> Rows:
-    """What the scenario has to say; within a delivery or return, unless it is about this step, why the step exists."""
-    lesson = picture.tutor.lesson
+    """What the scenario has to say; while a delivery or return is under way, why its last step exists."""
+    lesson, scenario = picture.tutor.lesson, picture.session.scenario
     busy = picture.view.procedure is not None and picture.view.procedure.performed
-    if lesson is not None and (not busy or reached(lesson, picture.session) == picture.view.moment):
+    if not busy and lesson is not None:
         return paragraphs("", lesson.text, width, role=Role.SOURCE)
+    if not busy and alone and picture.view.moment == START and scenario.summary:
+        return paragraphs("", " ".join(f"{scenario.summary} {_BEGIN}".split()), width, role=Role.SOURCE)
     if alone:
         why, source = delivery.why(picture.view)
         return paragraphs("", f"{why} [{source}]", width, role=Role.SOURCE) if why else ()
     return ()
+
+
+_BEGIN = "(s goes on by one instruction, c runs.)"
 
 
 def _note(picture: Picture) -> str:

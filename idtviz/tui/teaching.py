@@ -110,6 +110,8 @@ class TeachingScreen(MovingScreen):
 
     def action_write(self) -> None:
         parts = self._workshop.parts
+        if self.is_busy:
+            return
         if not parts:
             self.say("This scenario leaves nothing to be written. e edits what is under the cursor.")
             return
@@ -157,6 +159,8 @@ class TeachingScreen(MovingScreen):
     def on_teaching_screen_rebuilt(self, message: Rebuilt) -> None:
         """Go on with the new machine; or show what the assembler said."""
         self.working = False
+        while not self.is_current:
+            self.app.pop_screen()
         if message.session is None:
             self.say("It could not be built; the machine is as it was.")
             self.app.push_screen(Sheet(lambda width: _complaints(message.said, width)))

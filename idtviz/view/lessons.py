@@ -17,6 +17,8 @@ from idtviz.view.row import Panel, Role, Row, Rows, Span, row
 from idtviz.view.sheet import Goal, Sheet
 
 ASKS = "a answers · h gives a hint"
+_ASKED, _SET = "? ", "▷ "
+_ROLES = {_ASKED: Role.TITLE, _SET: Role.TITLE, "  ": Role.SOURCE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,24 @@ class Told:
     answer: str | None = None
 
 
-def question(lesson: Lesson, width: int) -> Rows:
-    """The question that holds the machine, its choices, and the keys."""
-    rows = told((Span("? ", Role.WARNING),), Span(printable(lesson.text), Role.TITLE), width)
+def present(lesson: Lesson, width: int, *, tells: bool) -> Rows:
+    """What is said, asked or set at this moment: all of it, and the keys that go with it where `tells`."""
+    sign = _sign(lesson)
+    rows = told((sign,) if tells else (), Span(printable(lesson.text), _ROLES[sign.text]), width)
+    indent = " " * len(sign.text) if tells else ""
     if lesson.choices:
         line = "   ".join(f"{number} {printable(choice)}" for number, choice in enumerate(lesson.choices, 1))
-        rows += [row(("  ", Role.TEXT), (part, Role.SOURCE)) for part in textwrap.wrap(line, max(12, width - 2))]
-    rows.append(row(("  ", Role.TEXT), (ASKS, Role.DIM)))
-    return tuple(rows)
+        rows += [row(indent, (part, Role.SOURCE)) for part in textwrap.wrap(line, max(12, width - len(indent)))]
+    return (*rows, row(indent, (_keys(lesson), Role.DIM))) if tells else tuple(rows)
+
+
+def _keys(lesson: Lesson) -> str:
+    if lesson.is_question:
+        return ASKS
+    if lesson.is_task:
+        how = f"E writes {printable(lesson.todo)}" if lesson.todo is not None else "e edits"
+        return f"{how} · h gives a hint · l shows what is expected"
+    return "c goes on"
 
 
 def covered(title: str) -> Panel:
@@ -91,8 +103,8 @@ def _lesson(each: Told, width: int) -> list[Row]:
 
 def _sign(lesson: Lesson) -> Span:
     if lesson.is_question:
-        return Span("? ", Role.WARNING)
-    return Span("▶ ", Role.CURRENT) if lesson.is_task else Span("  ")
+        return Span(_ASKED, Role.WARNING)
+    return Span(_SET, Role.CURRENT) if lesson.is_task else Span("  ")
 
 
 def _parts(parts: Sequence[Path], width: int) -> list[Row]:

@@ -96,6 +96,21 @@ async def test_the_page_of_the_lesson_leads_to_its_moments(asked: IdtvizApp) -> 
         assert screen_of(asked).session.moment == Moment(77, 7)
 
 
+async def test_a_lab_stops_a_run_where_something_is_said_once(lab: IdtvizApp) -> None:
+    async with lab.run_test(size=WIDE) as pilot:
+        await pilot.pause()
+        session = screen_of(lab).session
+        assert session.scenario.summary in text_of(lab, "story").replace("\n", " ")
+        await press(pilot, "c")
+        ready = session.moment
+        assert session.symbols.address_of("kernel_ready") == session.view.registers.rip
+        assert "c goes on" in text_of(lab, "story")
+        await press(pilot, "c", "C")
+        assert session.moment == Moment(0)
+        await press(pilot, "c")
+        assert session.moment > ready
+
+
 async def test_playing_stops_at_a_question(asked: IdtvizApp) -> None:
     async with asked.run_test(size=WIDE) as pilot:
         await press(pilot, "c")
@@ -109,7 +124,8 @@ async def test_playing_stops_at_a_question(asked: IdtvizApp) -> None:
 def lab() -> IdtvizApp:
     """A lesson of the course in its unfinished state, all of its questions answered."""
     path = at_work(folder() / f"{LAB}.toml")
-    (path.parent / PART).write_bytes((folder() / "course" / PART).read_bytes())
+    for name in (PART, path.with_suffix(".elf").name):
+        (path.parent / name).write_bytes((folder() / "course" / name).read_bytes())
     return IdtvizApp(LabSession.open(path))
 
 
@@ -133,7 +149,8 @@ async def test_a_part_that_is_written_in_the_editor_makes_the_lab_work(lab: Idtv
     async with lab.run_test(size=WIDE) as pilot:
         await pilot.pause()
         answered(lab)
-        await press(pilot, "c")
+        while not screen_of(lab).session.machine.stuck:
+            await press(pilot, "c")
         assert not screen_of(lab).tutor.progress.done
         await press(pilot, "C")
         screen_of(lab).session.seek("kernel_ready")
@@ -147,7 +164,8 @@ async def test_a_part_that_is_written_in_the_editor_makes_the_lab_work(lab: Idtv
         assert "built with" in text_of(lab, "story")
         assert screen_of(lab).session.moment == here
         answered(lab)
-        await press(pilot, "c")
+        while not screen_of(lab).session.machine.stuck:
+            await press(pilot, "c")
         assert screen_of(lab).tutor.progress.done
         assert "It works" in text_of(lab, "story")
 

@@ -24,7 +24,7 @@ def test_the_tab_of_the_controllers_is_called_by_what_it_shows() -> None:
 
 
 def test_a_story_too_long_for_its_rows_ends_with_an_ellipsis() -> None:
-    small = picture_at("double_fault", "#DF+13")
+    small = picture_at("page_fault", "#PF+7")
     rows = small.rows("story", 78).rows
     assert len(rows) == 2
     assert rows[1].text.endswith(" …")

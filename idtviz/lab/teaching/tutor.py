@@ -27,7 +27,8 @@ class Judged:
 class Tutor:
     """One student before one session: what has been answered is kept in `progress`.
 
-    While it is there the session does not go beyond a question that has been reached and not been answered.
+    While it is there the session does not go beyond a question that has been reached and not been answered. Where
+    there is a task, a run stops at what is said as well, the first time that it gets there.
     """
 
     def __init__(self, session: PreparedSession, progress: Progress) -> None:
@@ -35,6 +36,7 @@ class Tutor:
         self._progress = progress
         self._hints: dict[str, int] = {}
         self._wrong: dict[str, int] = {}
+        self._read: set[str] = set()
         progress.of = len(self.questions)
         session.barrier = self._barrier
 
@@ -72,6 +74,18 @@ class Tutor:
         """What there is to read now: the question that waits, else the latest lesson that was reached."""
         passed = passed_lessons(self._session)
         return self.question or (passed[-1][1] if passed else None)
+
+    @property
+    def present(self) -> Lesson | None:
+        """What is said, asked or set at this very moment, and is to be read as a whole."""
+        now = self._session.moment
+        here = [lesson for at, lesson in passed_lessons(self._session) if at == now and not lesson.is_question]
+        return self.question or (here[-1] if here else None)
+
+    @property
+    def tells(self) -> bool:
+        """Whether there is something for the student to do now, or in the end."""
+        return bool(self.tasks) or self.question is not None
 
     @property
     def covered(self) -> tuple[str, ...]:
@@ -112,6 +126,7 @@ class Tutor:
 
     def look(self) -> str:
         """To be asked behind each move: what is to be said if what the student was to make work works now."""
+        self._read |= {lesson.key for _, lesson in passed_lessons(self._session)}
         progress = self._progress
         if progress.done or not self.is_lesson or self.question is not None:
             return ""
@@ -158,9 +173,14 @@ class Tutor:
         return passed[-1] if passed and not self._progress.done else None
 
     def _barrier(self) -> Moment | None:
-        """The moment of the first question that was reached and is still open. Behind the end there is nothing."""
-        open_questions = [
-            lesson for lesson in self.questions if self._is_open(lesson) and lesson.place.kind is not PlaceKind.END
+        """The moment of the first lesson that was reached and holds the session. Behind the end there is nothing."""
+        holding = [
+            lesson for lesson in self._session.lessons if self._holds(lesson) and lesson.place.kind is not PlaceKind.END
         ]
-        found = [at for lesson in open_questions if (at := reached(lesson, self._session)) is not None]
+        found = [at for lesson in holding if (at := reached(lesson, self._session)) is not None]
         return min(found, default=None)
+
+    def _holds(self, lesson: Lesson) -> bool:
+        if lesson.is_question:
+            return self._is_open(lesson)
+        return bool(self.tasks) and lesson.key not in self._read
