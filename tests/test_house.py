@@ -65,7 +65,14 @@ def test_importing_idtviz_imports_nothing_else() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("trace", "double_fault_no_ist"), ("test", "double_fault_no_ist"), ("list",), ("explain", "#PF"), ("--version",)],
+    [
+        ("trace", "double_fault_no_ist"),
+        ("test", "double_fault_no_ist"),
+        ("list",),
+        ("schema",),
+        ("explain", "#PF"),
+        ("--version",),
+    ],
 )
 def test_a_command_without_a_screen_never_imports_textual(command: tuple[str, ...]) -> None:
     assert "textual" not in imported_by(*command)
@@ -104,11 +111,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_package_and_every_scenario(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for path in (ROOT / "scenarios").iterdir():
-        if path.suffix in (".toml", ".elf", ".bin", ".img", ".txt", ".S", ".inc", ".ld"):
-            assert f"idtviz/scenarios/{path.name}" in names
+    for path in (ROOT / "scenarios").rglob("*"):
+        if path.suffix in (".toml", ".elf", ".bin", ".img", ".txt", ".S", ".inc", ".ld", ".c", ".o", ".set"):
+            assert f"idtviz/{path.relative_to(ROOT).as_posix()}" in names
     for path in (ROOT / "idtviz").rglob("*"):
-        if path.suffix in (".py", ".tcss", ".bin", ".sym") or path.name == "py.typed":
+        data = (".tcss", ".bin", ".sym", ".S", ".ld", ".elf", ".o", ".toml", ".html", ".js", ".css")
+        if path.suffix in (".py", *data) or path.name == "py.typed":
             assert path.relative_to(ROOT).as_posix() in names
     assert {"idtviz/machine/firmware/bios.bin", "idtviz/machine/firmware/bios.sym"} <= names
 

@@ -10,6 +10,7 @@ from textual.app import SystemCommand
 from textual.screen import Screen
 
 from idtviz.lab.session import LabSession
+from idtviz.lab.teaching.tutor import Tutor
 from idtviz.tui.actions import ACTIONS
 from idtviz.tui.debugger import DebuggerScreen
 from idtviz.tui.gallery import Gallery
@@ -26,13 +27,14 @@ class IdtvizApp(KeysInOrder):
     ANIMATION_LEVEL = "none"
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, session: LabSession | None = None) -> None:
+    def __init__(self, session: LabSession | None = None, tutor: Tutor | None = None) -> None:
+        """Without a session the gallery; without a tutor one that goes by what the student has done so far."""
         super().__init__()
-        self._session = session
+        self._session, self._tutor = session, tutor
         self.animation_level = "none"
 
     def on_mount(self) -> None:
-        self.push_screen(Gallery() if self._session is None else DebuggerScreen(self._session))
+        self.push_screen(Gallery() if self._session is None else DebuggerScreen(self._session, self._tutor))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette holds every action of the debugger, beside Textual's own."""

@@ -52,6 +52,7 @@ class MovingScreen(Prompt):
         self.session = session
         self.tutor = tutor or Tutor(session, progress(name_of(session.path)))
         """What the session's scenario asks and wants done, and how far the student has come."""
+        self.tutor.look()
         self.picture = Picture(session, session.view, self.tutor, findings=in_order(session.findings))
         self.supposed_vector: int | None = None
         """The vector that the person asked about with `v`."""

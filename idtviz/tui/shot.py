@@ -25,15 +25,15 @@ def shoot(session: LabSession, at: str | None, size: tuple[int, int]) -> str:
 
 async def _draw(session: LabSession, size: tuple[int, int]) -> str:
     here = session.moment
-    if here > Moment(0):
-        session.micro_back()
     tutor = Tutor(session, Progress(""))
     tutor.pass_by(here)
-    screen = DebuggerScreen(session, tutor)
-    session.seek(here)
-    app = IdtvizApp(session)
+    if here > Moment(0):
+        session.micro_back()
+    app = IdtvizApp(session, tutor)
     async with app.run_test(size=size) as pilot:
-        await app.push_screen(screen)
+        screen = app.screen
+        assert isinstance(screen, DebuggerScreen)
+        session.seek(here)
         screen.look_again()
         await pilot.pause()
         await pilot.pause()

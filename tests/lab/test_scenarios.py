@@ -11,9 +11,9 @@ import idtviz
 from idtviz.debugger.inputs import Keys
 from idtviz.debugger.moment import Moment
 from idtviz.lab.library import shipped
-from idtviz.lab.teaching.narration import accepts, narration, passed_lessons
 from idtviz.lab.run import run
 from idtviz.lab.session import LabSession
+from idtviz.lab.teaching.narration import accepts, narration, passed_lessons
 from tests.lab.folders import FIVE_LEVELS, GOOD, HALT, LOOP, NAMES, SCENARIOS, write
 
 STI_HLT_LOOP = bytes.fromhex("fb f4 eb fd")

@@ -5,7 +5,7 @@ from textual.pilot import Pilot
 
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.session import Phase
-from idtviz.lab.library import shipped
+from idtviz.lab.library import course, shipped
 from idtviz.lab.session import LabSession
 from idtviz.tui.app import Gallery, IdtvizApp
 from idtviz.tui.debugger import DebuggerScreen
@@ -233,7 +233,7 @@ async def test_the_gallery_lists_the_scenarios_and_enter_opens_one() -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(app.screen, DebuggerScreen)
-        assert screen_of(app).session.setup.name == shipped()[0].path.name
+        assert screen_of(app).session.setup.name == course()[0].path.name
 
 
 async def test_a_guest_that_spins_with_interrupts_off_can_be_paused() -> None:

@@ -8,12 +8,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
+from idtviz.debugger.inputs import Irq
 from idtviz.debugger.moment import Moment
 from idtviz.lab.library import folder
 from idtviz.lab.session import LabSession
 from idtviz.lab.teaching.progress import Progress
 from idtviz.lab.teaching.tutor import Tutor
-from idtviz.lab.teaching.workshop import at_work
+from idtviz.lab.teaching.workshop import at_work, retrace
 from idtviz.tui.app import IdtvizApp
 from idtviz.tui.dialogs import GoalSheet, Sheet
 from idtviz.tui.editor import Editor
@@ -213,9 +214,6 @@ async def test_leaving_the_editor_without_saving_changes_nothing(lab: IdtvizApp)
 
 
 async def test_keys_that_were_typed_are_typed_again_behind_a_rebuild(tmp_path: Path) -> None:
-    from idtviz.debugger.inputs import Irq
-    from idtviz.lab.teaching.workshop import retrace
-
     old = LabSession.open("keyboard")
     old.seek("kernel_ready")
     old.give(Irq(5))

@@ -143,11 +143,13 @@ class Tutor:
         )
 
     def pass_by(self, moment: Moment) -> None:
-        """Let what was asked before `moment` be as if it had been answered; nothing of that is kept."""
-        for lesson in self.questions:
+        """Let what was said and asked before `moment` be as if it had been read and answered; nothing of it is kept."""
+        for lesson in self._session.lessons:
             at = reached(lesson, self._session)
             if at is not None and at < moment:
-                self._progress.answered.setdefault(lesson.key, "")
+                self._read.add(lesson.key)
+                if lesson.is_question:
+                    self._progress.answered.setdefault(lesson.key, "")
 
     def begin_again(self) -> None:
         """Forget what was answered and done."""

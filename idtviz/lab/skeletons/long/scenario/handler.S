@@ -1,0 +1,14 @@
+// handler.S: what the processor enters through gate 3.
+//
+// From the top of the stack, as it is found: RIP, CS, RFLAGS, RSP, SS. INT3 is a trap: RIP is that of the next
+// instruction. There is no error code.
+
+.intel_syntax noprefix
+
+.text
+.globl  breakpoint_handler
+.type   breakpoint_handler, @function
+breakpoint_handler:
+    inc     dword ptr [rip + hits]      // INC changes flags; IRETQ brings RFLAGS back
+    iretq
+.size   breakpoint_handler, . - breakpoint_handler

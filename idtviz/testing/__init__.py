@@ -1,0 +1,1 @@
+"""Scenarios as tests of pytest: what the plugin `idtviz.pytest_plugin` collects, runs and says."""
