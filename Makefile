@@ -9,6 +9,7 @@ BIN    := $(VENV)/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
+export NO_MKDOCS_2_WARNING := 1
 
 help:
 	@echo "make run        open the debugger on the page fault scenario"
@@ -75,6 +76,7 @@ shots: $(VENV)/.installed
 	$(BIN)/idtviz shot lapic_timer            --at 'delivery:0+17' -o screenshots/lapic_timer.svg
 	$(BIN)/idtviz shot boot_sector            --at 'irq1+7'  -o screenshots/boot_sector.svg
 	$(BIN)/idtviz shot multiboot_stale_gdt    --at '#BP+9'   -o screenshots/multiboot_stale_gdt.svg
+	$(BIN)/idtviz shot course/02_frame        --at bad_load  -o screenshots/lesson.svg
 	$(BIN)/idtviz shot bugs/error_code_not_popped --at handler_return -o screenshots/finding.svg
 	$(BIN)/python -c "$$BRANCH"
 	$(BIN)/idtviz shot $(VENV)/branch.idtviz --at '#DF+6' -o screenshots/branch.svg

@@ -9,10 +9,9 @@ from idtviz.lab.library import Shipped, bugs, course, shipped
 
 def command() -> None:
     """List the scenarios that come with idtviz; `idtviz run NAME` opens one."""
-    typer.echo("The course, in its order:\n")
-    _print(course())
-    typer.echo("\nScenarios:\n")
     _print(shipped())
+    typer.echo("\nThe course, in its order:\n")
+    _print(course())
     typer.echo("\nKernels that are wrong in one way each; NAME_fixed is the same kernel without the bug:\n")
     _print(tuple(item for item in bugs() if not item.name.endswith("_fixed")))
 

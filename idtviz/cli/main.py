@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from idtviz import __version__
-from idtviz.cli import check, explain, list_, run_, shot, test, trace, why
+from idtviz.cli import check, explain, grade, list_, new, run_, schema, serve, shot, test, trace, why
 from idtviz.cli.problems import REFUSED, complain
 
 INTERRUPTED = 130
@@ -34,6 +34,10 @@ app.command("test")(test.command)
 app.command("shot")(shot.command)
 app.command("list")(list_.command)
 app.command("explain")(explain.command)
+app.command("new")(new.command)
+app.command("schema")(schema.command)
+app.command("serve")(serve.command)
+app.command("grade")(grade.command)
 
 
 def _version(wanted: bool) -> None:

@@ -62,6 +62,7 @@ def run(
     on_instruction: Callable[[Begun], None] | None = None,
     on_finding: Callable[[Finding], None] | None = None,
     given: Sequence[Recorded] = (),
+    stop_when: Callable[[], str] | None = None,
 ) -> End:
     """Run to the end: HLT for ever, shutdown, all expectations met, or `limit` instructions.
 
@@ -69,8 +70,15 @@ def run(
 
     `on_event` is told each event as it happens; `on_instruction` each instruction before it, which makes single steps
     of the run. `on_finding` is told what the rules find, behind the event with which it showed or at the end.
+    `stop_when` is asked now and then, and around every delivery: a text that is not empty says why the run ends there,
+    as one at a limit. Single steps do not ask.
     """
-    return _Run(session, limit, on_event, on_instruction, on_finding, given).go()
+    return _Run(session, limit, on_event, on_instruction, on_finding, given, stop_when or _on).go()
+
+
+def _on() -> str:
+    """Nothing ends the run."""
+    return ""
 
 
 class _Run:
@@ -82,8 +90,10 @@ class _Run:
         on_instruction: Callable[[Begun], None] | None,
         on_finding: Callable[[Finding], None] | None,
         given: Sequence[Recorded],
+        stop_when: Callable[[], str],
     ) -> None:
         self.session = session
+        self.stop_when = stop_when
         self.limit = limit
         self.ticks = max(limit, DEFAULT_LIMIT)
         self.on_event = on_event
@@ -143,11 +153,12 @@ class _Run:
             ticks = min(self.limit + clock.idle, self.ticks)
             self._give()
             until = self.given[0].moment if self.given else None
-            stop = session.run(until, limit=ticks, stop_when=self._satisfied)
+            stop = session.run(until, limit=ticks, stop_when=lambda: self._satisfied() or bool(self.stop_when()))
             if self._is_awaited():
                 continue
             if stop.reason is Reason.MOMENT:
-                return "expectations", ""
+                stopped = "" if self._satisfied() else self.stop_when()
+                return ("limit", stopped) if stopped else ("expectations", "")
             if stop.reason is not Reason.LIMIT:
                 return _ENDS[stop.reason], stop.text
         return "limit", self._limit_text()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from idtviz.lab import toml_lines
@@ -18,6 +18,8 @@ from idtviz.lab.scenario import Scenario
 
 LARGEST_TEXT = 4 << 20
 """Bytes of the largest scenario file."""
+
+_M = TypeVar("_M", bound=BaseModel)
 
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _EXPECTED = {
@@ -64,8 +66,26 @@ class MalformedError(ScenarioError):
 
 def load(path: Path, file: str, files: MachineFiles | None = None) -> tuple[Scenario, ScenarioText]:
     """Read the scenario at `path`, called `file` in messages. Raises ScenarioError with all that is wrong."""
+    text, content = _read(path, file, files or MachineFiles())
     try:
-        raw = (files or MachineFiles()).read(SCENARIO, path, path.name, LARGEST_TEXT)
+        return Scenario.model_validate(content), text
+    except ValidationError as error:
+        details = _details(error)
+        raise MalformedError([_problem(text, detail) for detail in details], _rest(content, details), text) from error
+
+
+def load_as(model: type[_M], path: Path, file: str) -> _M:
+    """Read another TOML file at `path`, of the shape of `model`. Raises ScenarioError with all that is wrong."""
+    text, content = _read(path, file, MachineFiles())
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ScenarioError([_problem(text, detail) for detail in _details(error)]) from error
+
+
+def _read(path: Path, file: str, files: MachineFiles) -> tuple[ScenarioText, dict[str, Any]]:
+    try:
+        raw = files.read(SCENARIO, path, path.name, LARGEST_TEXT)
     except FileProblem as problem:
         raise ScenarioError([Problem(file, None, str(problem))]) from problem
     try:
@@ -75,11 +95,11 @@ def load(path: Path, file: str, files: MachineFiles | None = None) -> tuple[Scen
         raise ScenarioError([Problem(file, line, "not UTF-8 text; expected a TOML file")]) from error
     content = _parse(text)
     text.lines = toml_lines.key_lines(text.text)
-    try:
-        return Scenario.model_validate(content), text
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_context=True, include_input=True)
-        raise MalformedError([_problem(text, detail) for detail in details], _rest(content, details), text) from error
+    return text, content
+
+
+def _details(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=True, include_input=True)
 
 
 def _rest(content: dict[str, Any], details: list[ErrorDetails]) -> Scenario | None:

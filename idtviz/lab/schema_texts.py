@@ -43,7 +43,10 @@ SCENARIO: Mapping[str, Mapping[str, Text]] = {
     "ImageSection": {
         "elf": Text("A bare ELF kernel, entered at its entry point.", ("kernel.elf",)),
         "flat": Text("Bytes that are loaded at an address and entered there.", ({"file": "k.bin", "at": 0x8000},)),
-        "multiboot": Text("A Multiboot or Multiboot 2 kernel, loaded as GRUB does.", ("kernel.elf",)),
+        "multiboot": Text(
+            "A Multiboot kernel, as QEMU loads it or as `loader` says, or a Multiboot 2 kernel, as GRUB does.",
+            ("kernel.elf",),
+        ),
         "bzimage": Text("A kernel of the Linux boot protocol.", ("bzImage",)),
         "boot_sector": Text("A boot sector or the image of a floppy disk, booted by the BIOS.", ("boot.bin",)),
         "rom": Text("A ROM that ends at 4 GiB, where the processor begins after a reset.", ("rom.bin",)),
@@ -118,7 +121,7 @@ SCENARIO: Mapping[str, Mapping[str, Text]] = {
         "event": Text("A delivery whose named fields have these values.", ({"vector": 14, "error_code": 2},)),
         "screen": Text("A text that stands in a row of the screen.", ("mapped",)),
         "serial": Text("A text that was sent to COM1.", ("ok\n",)),
-        "note": Text("A text in a line that the kernel wrote to the debug console, port 0xE9.", ("here",)),
+        "note": Text("A text in what the log says of a mistake or of something that is not there.", ("here",)),
         "end": Text("How the run ends.", ("halted",)),
         "register": Text("What registers hold at the end.", ({"rax": "0x1234", "cs": 8},)),
         "findings": Text("The rules that find something, all of them; [] for none.", ([], ["STK001"])),

@@ -20,6 +20,8 @@ from idtviz.tui import (
 from idtviz.tui.giving import give
 from idtviz.tui.problem import CommandError
 
+LESSON_WORDS = ("answer", "hint", "lesson", "write")
+"""What is said to the tutor, and not to the session."""
 WORDS = (
     *("step", "check", "over", "finish", "run", "until", "back", "goto"),
     *("break", "breakpoints", "delete", "on", "off", "keys", "serial", "irq", "nmi", "quit"),
@@ -28,6 +30,7 @@ WORDS = (
     *edit_commands.WORDS,
     *finding_commands.WORDS,
     *session_commands.WORDS,
+    *LESSON_WORDS,
 )
 """What a command line may begin with."""
 

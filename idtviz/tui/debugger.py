@@ -40,7 +40,7 @@ class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen, FindingScr
     BINDINGS = [
         *(Binding(action.keys, action.id, action.label, show=False) for action in ACTIONS if action.id != "quit"),
         *(Binding(str((number + 1) % 10), f"panel('{name}')", name, show=False) for number, name in enumerate(PANELS)),
-        Binding("q", "app.quit", "quit", show=False),
+        Binding("q", "leave", "quit", show=False),
     ]
     AUTO_FOCUS = ""
 
@@ -105,6 +105,13 @@ class DebuggerScreen(ScrubbingScreen, BranchingScreen, EditingScreen, FindingScr
         panel = message.panel
         if panel.id is not None:
             panel.show(self.picture.rows(panel.id, panel.columns))
+
+    def action_leave(self) -> None:
+        """Back to the gallery, if that is where one came from."""
+        if self.app.screen_stack.index(self) > 1:
+            self.app.pop_screen()
+        else:
+            self.app.exit()
 
     def replace_session(self, session: LabSession, said: str) -> None:
         """Another screen like this one, in its place."""

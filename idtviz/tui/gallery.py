@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -20,20 +20,28 @@ from idtviz.lab.session import LabSession
 from idtviz.lab.teaching.progress import all_progress
 from idtviz.lab.teaching.workshop import at_work
 from idtviz.tui.debugger import DebuggerScreen
+from idtviz.view.fitting import clip
+
+_INDENT = 5
+_MARGIN = 4
+"""Columns in front of a title, and those that the list needs for itself at its sides."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What can be chosen: a file, and the two lines that it has in the list."""
+    """What can be chosen: a file, its title, what is said of it, and how far one has come with it."""
 
     path: Path
     title: str
-    below: str = ""
+    summary: str = ""
+    come: str = ""
 
-    @property
-    def option(self) -> Option:
-        below = f"\n     {' '.join(self.below.split())}" if self.below else ""
-        return Option(f"  {self.title}{below}", id=str(self.path))
+    def option(self, width: int) -> Option:
+        parts = [(f"{self.come:>4} ", "$success"), (clip(self.title, width - _INDENT), "bold")]
+        if self.summary:
+            below = clip(" ".join(self.summary.split()), width - _INDENT)
+            parts += [(f"\n{' ' * _INDENT}", ""), (below, "dim")]
+        return Option(Content.assemble(*parts), id=str(self.path))
 
 
 class Gallery(Screen[None]):
@@ -46,12 +54,19 @@ class Gallery(Screen[None]):
         found.border_title = "idtviz · ↑ ↓ choose, Enter runs, q leaves"
         yield found
 
-    def on_screen_resume(self, _event: events.ScreenResume) -> None:
+    def on_screen_resume(self) -> None:
         """The list is on the screen, for the first time or again: there may be progress to be seen."""
+        self.call_after_refresh(self._fill)
+
+    def on_resize(self) -> None:
+        """There is another width."""
+        self.call_after_refresh(self._fill)
+
+    def _fill(self) -> None:
         options = self.query_one(OptionList)
         at = options.highlighted_option.id if options.highlighted_option is not None else None
         options.clear_options()
-        options.add_options(list(_options()))
+        options.add_options(list(_options(options.scrollable_content_region.width - _MARGIN)))
         places = [place for place, option in enumerate(options.options) if not option.disabled]
         options.highlighted = next((place for place in places if options.options[place].id == at), places[0])
 
@@ -67,27 +82,23 @@ class Gallery(Screen[None]):
         self.app.push_screen(DebuggerScreen(session))
 
 
-def _options() -> Iterator[Option]:
+def _options(width: int) -> Iterator[Option]:
     wrong = (item for item in bugs() if not item.name.endswith("_fixed"))
-    files = recent.files()
-    yield from _section("The course", _lessons())
-    if files:
-        yield from _section("Opened before", (_Entry(path, printable(str(path))) for path in files))
-    yield from _section("Scenarios", (_Entry(item.path, item.title, item.summary) for item in shipped()))
-    yield from _section(
-        "Kernels that are wrong in one way each",
-        (_Entry(item.path, f"⚑ {item.title}", item.summary) for item in wrong),
-    )
-
-
-def _section(title: str, entries: Iterable[_Entry]) -> Iterator[Option]:
-    yield Option(f"{title}\n", disabled=True)
-    yield from (entry.option for entry in entries)
-    yield Option("", disabled=True)
+    sections = {
+        "The course": _lessons(),
+        "Opened before": (_Entry(path, printable(str(path))) for path in recent.files()),
+        "Scenarios": (_Entry(item.path, item.title, item.summary) for item in shipped()),
+        "Kernels that are wrong in one way each": (_Entry(item.path, item.title, item.summary, "⚑") for item in wrong),
+    }
+    for title, entries in sections.items():
+        options = [entry.option(width) for entry in entries]
+        if options:
+            yield Option(Content.assemble((title, "bold")), disabled=True)
+            yield from options
+            yield Option("", disabled=True)
 
 
 def _lessons() -> Iterator[_Entry]:
     done = all_progress()
     for item in course():
-        come = str(done[item.name]) if item.name in done else ""
-        yield _Entry(item.path, f"{come:>3}  {item.title}", item.summary)
+        yield _Entry(item.path, item.title, item.summary, str(done[item.name]) if item.name in done else "")

@@ -12,6 +12,7 @@ from idtviz.lab.teaching.narration import passed_lessons
 from idtviz.lab.teaching.standing import standing
 from idtviz.lab.teaching.tutor import Tutor
 from idtviz.lab.teaching.workshop import NotBuiltError, Workshop, rebuilt
+from idtviz.tui.commands import LESSON_WORDS
 from idtviz.tui.dialogs import GoalSheet, Sheet
 from idtviz.tui.editor import Editor
 from idtviz.tui.moving import MovingScreen
@@ -20,7 +21,6 @@ from idtviz.view.fitting import told
 from idtviz.view.row import Panel, Role, Row, Span
 from idtviz.view.sheet import Sheet as LessonPage
 
-WORDS = ("answer", "hint", "lesson", "write")
 _LOOK_SECONDS = 0.5
 
 
@@ -71,7 +71,7 @@ class TeachingScreen(MovingScreen):
     def teach(self, text: str) -> bool:
         """Whether a command line is about the lesson; then it is carried out."""
         word, _, rest = text.strip().partition(" ")
-        if word not in WORDS:
+        if word not in LESSON_WORDS:
             return False
         if word == "lesson" and rest.strip() == "again":
             self.tutor.begin_again()

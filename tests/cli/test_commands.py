@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from idtviz.lab.library import bugs
+from idtviz.lab.library import bugs, course
 from tests.lab.folders import FIVE_LEVELS, GOOD, LOOP, NAMES, SCENARIOS, write
 
 ROOT = SCENARIOS.parent
@@ -203,7 +203,9 @@ def test_the_list_names_every_shipped_scenario():
     done = idtviz("list")
     assert done.returncode == 0
     good, wrong = done.stdout.split("\n\nKernels that are wrong")
+    good, lessons = good.split("\n\nThe course, in its order:\n\n")
     assert [line.split()[0] for line in good.splitlines()] == sorted(NAMES)
+    assert [line.split()[0] for line in lessons.splitlines()] == [item.name for item in course()]
     listed = [line.split()[0] for line in wrong.splitlines()[2:]]
     assert listed == [item.name for item in bugs() if not item.name.endswith("_fixed")]
 

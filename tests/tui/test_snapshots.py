@@ -6,6 +6,8 @@ import pytest
 from textual.pilot import Pilot
 
 from idtviz.lab.session import LabSession
+from idtviz.lab.teaching.progress import Progress
+from idtviz.lab.teaching.tutor import Tutor
 from idtviz.tui.app import IdtvizApp
 from tests.tui.test_timeline import settled
 
@@ -27,6 +29,15 @@ def app_at(name: str, moment: str) -> IdtvizApp:
     session = LabSession.open(name)
     session.seek(moment)
     return IdtvizApp(session)
+
+
+def lesson_at(name: str, moment: str) -> IdtvizApp:
+    """A lesson where it ships, seen by a student who has answered all that was asked before."""
+    session = LabSession.open(name)
+    session.seek(moment)
+    tutor = Tutor(session, Progress(""))
+    tutor.pass_by(session.moment)
+    return IdtvizApp(session, tutor)
 
 
 BOTH_SIZES = pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
@@ -153,5 +164,21 @@ def test_without_colour_the_signs_remain(snap_compare: Compare, monkeypatch: pyt
     assert snap_compare(app_at("double_fault", "#DF+5"), terminal_size=(160, 48))
 
 
+@BOTH_SIZES
+def test_a_question_and_the_panels_that_it_covers(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(lesson_at("course/02_frame", "bad_load"), terminal_size=size)
+
+
+@BOTH_SIZES
+def test_a_task(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(lesson_at("course/02_frame", "read_the_frame"), terminal_size=size)
+
+
+def test_the_page_of_a_lesson(snap_compare: Compare) -> None:
+    app = lesson_at("course/02_frame", "read_the_frame")
+    assert snap_compare(app, terminal_size=(160, 48), run_before=pressing("l"))
+
+
+@pytest.mark.usefixtures("nothing_done")
 def test_the_gallery(snap_compare: Compare) -> None:
     assert snap_compare(IdtvizApp(), terminal_size=(100, 30))

@@ -21,15 +21,21 @@ def accepts(lesson: Lesson, given: str, session: PreparedSession) -> bool:
     wanted = answer_of(lesson, session)
     if wanted is None:
         return False
-    text, number = given.strip(), _number(given)
-    if number is not None and text not in lesson.choices and 1 <= number <= len(lesson.choices):
-        text = lesson.choices[number - 1]
+    text = chosen(lesson, given)
     number, other = _number(text), _number(wanted)
     if number is None:
         number = session.symbols.address_of(text)
     if number is not None and other is not None:
         return number == other
     return text.casefold() == wanted.strip().casefold()
+
+
+def chosen(lesson: Lesson, given: str) -> str:
+    """What `given` says: the choice, where it is the number of one and is none itself."""
+    text, number = given.strip(), _number(given)
+    if number is not None and text not in lesson.choices and 1 <= number <= len(lesson.choices):
+        return lesson.choices[number - 1]
+    return text
 
 
 def answer_of(lesson: Lesson, session: PreparedSession) -> str | None:

@@ -8,7 +8,7 @@ from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import PlaceKind
 from idtviz.lab.prepared_session import PreparedSession
 from idtviz.lab.teaching.lessons import Lesson
-from idtviz.lab.teaching.narration import accepts, answer_of, passed_lessons, reached
+from idtviz.lab.teaching.narration import accepts, answer_of, chosen, passed_lessons, reached
 from idtviz.lab.teaching.progress import Progress
 from idtviz.lab.teaching.standing import is_done
 
@@ -101,7 +101,7 @@ class Tutor:
         if not text.strip():
             return Judged(right=False, text="An empty answer answers nothing.")
         if accepts(question, text, self._session):
-            return Judged(right=True, text=f"Right. {self._settle(question, text.strip())}".strip())
+            return Judged(right=True, text=f"Right. {self._settle(question, chosen(question, text))}".strip())
         self._wrong[question.key] = self._wrong.get(question.key, 0) + 1
         text = "No, that is not it. Look again, and answer with a."
         if self._wrong[question.key] >= _PATIENCE:
