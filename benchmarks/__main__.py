@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks import others, running, screen, steps, travel
+from benchmarks import grading, others, running, screen, steps, travel
 
 running.report()
 steps.report()
 travel.report()
 others.report()
 screen.report()
+grading.report()

@@ -56,7 +56,8 @@ class TeachingScreen(MovingScreen):
 
     def give_answer(self, text: str) -> None:
         """What the student answers."""
-        self.say(self.tutor.answer(text).text)
+        judged = self.tutor.answer(text)
+        self.say(f"{judged.text} · c goes on" if judged.right and self.tutor.present is None else judged.text)
         self._see_if_done()
 
     def action_hint(self) -> None:

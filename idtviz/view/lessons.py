@@ -81,7 +81,8 @@ def page(
         rows += [row(("expected of the run", Role.TITLE)), *_outcomes(outcomes, width), Row()]
     shown = f"{printable(title)}  {progress}".rstrip()
     note = "enter goes there · :lesson again begins anew"
-    return Sheet(Panel(shown, tuple(rows[:-1]) or (row(("Nothing was said so far.", Role.DIM)),), note), tuple(goals))
+    told_so_far = tuple(rows[:-1]) or (row(("Nothing was said so far.", Role.DIM)),)
+    return Sheet(Panel(shown, told_so_far, note, focus=len(told_so_far) - 1), tuple(goals))
 
 
 def _lesson(each: Told, width: int) -> list[Row]:

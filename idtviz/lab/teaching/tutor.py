@@ -103,9 +103,9 @@ class Tutor:
         if accepts(question, text, self._session):
             return Judged(right=True, text=f"Right. {self._settle(question, chosen(question, text))}".strip())
         self._wrong[question.key] = self._wrong.get(question.key, 0) + 1
-        text = "No, that is not it. Look again, and answer with a."
-        if self._wrong[question.key] >= _PATIENCE:
-            text += " h gives a hint." if self._has_hint(question) else " h h shows the answer."
+        text = "No, that is not it. Look again."
+        if self._wrong[question.key] >= _PATIENCE and self._has_hint(question):
+            text += " There is a hint that you have not seen."
         return Judged(right=False, text=text)
 
     def hint(self) -> str:
@@ -120,7 +120,7 @@ class Tutor:
         if lesson.is_task:
             return "That was the last hint." if lesson.hints else "There is no hint on this."
         if given == len(lesson.hints):
-            return "There is no further hint: h once more shows the answer."
+            return "There is no further hint. To ask once more shows the answer."
         wanted = answer_of(lesson, self._session)
         return f"The answer is {wanted}. {self._settle(lesson, '')}".strip()
 

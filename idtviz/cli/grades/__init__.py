@@ -1,0 +1,1 @@
+"""The outcome of grading, for people and for programs."""
