@@ -13,7 +13,7 @@ import typer
 
 from idtviz.cli.problems import refuse
 from idtviz.lab.overrides import Overrides
-from idtviz.lab.scenario import LARGEST_MEMORY, SMALLEST_MEMORY, size
+from idtviz.lab.scenario_values import LARGEST_MEMORY, SMALLEST_MEMORY, size
 from idtviz.x86.vectors import by_name
 
 FILE_HELP = (

@@ -15,7 +15,8 @@ from idtviz.lab.machine_files import MachineFiles
 from idtviz.lab.overrides import OPTIONS, Overrides
 from idtviz.lab.prepared import Prepared, Program, builder, disk_problem
 from idtviz.lab.problems import Problem, ScenarioError
-from idtviz.lab.scenario import LARGEST_MEMORY, MIB, ImageSection, MachineSection, ObjectImage, Scenario
+from idtviz.lab.scenario import ImageSection, MachineSection, ObjectImage, Scenario
+from idtviz.lab.scenario_values import LARGEST_MEMORY, MIB
 from idtviz.machine.boot.bootable import Bootable
 from idtviz.machine.boot.module import Extras, Module
 from idtviz.machine.boot.problem import ImageError

@@ -3,98 +3,34 @@
 from __future__ import annotations
 
 import difflib
-import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from idtviz.checks.rules import BY_ID
-from idtviz.debugger.editing import GROUPS
 from idtviz.lab.image_kinds import Kind
 from idtviz.lab.registers import REGISTER_NAMES
-from idtviz.lab.teaching.lessons import PANELS
+from idtviz.lab.scenario_lessons import LessonEntry
+from idtviz.lab.scenario_values import (
+    LARGEST_MEMORY,
+    MIB,
+    SMALLEST_MEMORY,
+    Bytes,
+    Count,
+    FileName,
+    MomentText,
+    Number,
+    Part,
+    SmallNumber,
+    exactly_one,
+    size,
+)
 from idtviz.machine.chips import scancodes
 from idtviz.x86 import vectors
 from idtviz.x86.addresses import is_canonical
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-SMALLEST_MEMORY, LARGEST_MEMORY = 64 * KIB, GIB
 
-_UNITS = {"B": 1, "KIB": KIB, "MIB": MIB, "GIB": GIB}
-_SIZE = re.compile(r"(\d{1,12})\s*([KMG]iB|B)", re.IGNORECASE)
-_HEX = re.compile(r"0[xX][0-9a-fA-F_]{1,40}")
-FRAME_NAMES = (
-    *("error_code", "rip", "cs", "rflags", "rsp", "ss", "es", "ds", "fs", "gs"),
-    *("eip", "eflags", "esp", "ip", "flags", "sp"),
-)
-"""The words of an interrupt frame, by their names in every mode: `frame.eip` and `frame.rip` are the same."""
-VALUE_NAMES = (*(f"frame.{name}" for name in FRAME_NAMES), *(f"register.{name}" for name in REGISTER_NAMES))
-"""Words of the frame and registers that the answer to a question can be computed from."""
-_VALUE_HEAD = re.compile(r"[a-z][a-z0-9]*|(?=\[)", re.IGNORECASE)
-
-
-def is_value(text: str) -> bool:
-    """Whether the answer to a question can be computed from this: a word of the frame, a register, a path to edit."""
-    head = _VALUE_HEAD.match(text)
-    if head is None or text in VALUE_NAMES:
-        return head is not None
-    if head[0] in ("frame", "register"):
-        return False
-    return head[0].lower() in (*GROUPS, *_STRUCTURES, *REGISTER_NAMES, "")
-
-
-_STRUCTURES = ("ivt", "pml4e", "pdpte", "pde", "pte", "idtr", "gdtr", "cr8")
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, str):
-        if not _HEX.fullmatch(value):
-            raise ValueError(f"expected a number, or an address in hex such as '0x1000', not {value[:60]!r}")
-        return int(value.replace("_", ""), 16)
-    return value
-
-
-def size(value: Any) -> Any:
-    """A number of bytes, or a text such as `16 MiB`."""
-    if isinstance(value, str):
-        match = _SIZE.fullmatch(value.strip())
-        if match is None:
-            raise ValueError(f"expected a size such as '16 MiB' or '64 KiB', or a number of bytes, not {value[:60]!r}")
-        return int(match[1]) * _UNITS[match[2].upper()]
-    return value
-
-
-def _hex_digits(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return list(bytes.fromhex(value))
-        except ValueError:
-            raise ValueError("expected bytes such as [0x90, 0xcc] or '90 cc'") from None
-    return value
-
-
-def _moment(value: Any) -> Any:
-    """A count of instructions may be written as a number."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62 else value
-
-
-Number = Annotated[int, BeforeValidator(_number), Field(ge=0, le=0xFFFF_FFFF_FFFF_FFFF)]
-Count = Annotated[int, Field(ge=0, le=1 << 40)]
-MomentText = Annotated[str, BeforeValidator(_moment), Field(min_length=1, max_length=200)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def _exactly_one(part: _Part, names: tuple[str, ...]) -> None:
-    given = [name for name in names if getattr(part, name) is not None]
-    if len(given) != 1:
-        found = "none of them" if not given else " and ".join(given)
-        raise ValueError(f"expected exactly one of {', '.join(names)}; found {found}")
-
-
-class MachineSection(_Part):
+class MachineSection(Part):
     """`[machine]`: memory in bytes, the mode in which the image is entered, and the speed of time."""
 
     memory: Annotated[int, BeforeValidator(size), Field(ge=SMALLEST_MEMORY, le=LARGEST_MEMORY)] = 16 * MIB
@@ -110,21 +46,18 @@ class MachineSection(_Part):
         return value
 
 
-class FlatImage(_Part):
+class FlatImage(Part):
     """Bytes that are loaded at physical address `at` and entered there."""
 
     file: Annotated[str, Field(min_length=1)]
     at: Number
 
 
-FileName = Annotated[str, Field(min_length=1)]
-
-
 def _vector(value: Any) -> Any:
     return vectors.by_name(value).number if isinstance(value, str) else value
 
 
-class ObjectImage(_Part):
+class ObjectImage(Part):
     """A bare handler of an object file, of `vector`, and the ring that it interrupts; None: what names tell, ring 0."""
 
     file: FileName
@@ -146,7 +79,7 @@ def _file_alone(value: Any) -> Any:
     return {"file": value} if isinstance(value, str) else value
 
 
-class ImageSection(_Part):
+class ImageSection(Part):
     """`[image]`: what is loaded and entered, what is loaded beside it, and the sources and symbols to show."""
 
     elf: FileName | None = None
@@ -184,7 +117,7 @@ class ImageSection(_Part):
         return next(kind for kind in Kind if getattr(self, kind.value) is not None)
 
 
-class BuildSection(_Part):
+class BuildSection(Part):
     """`[build]`: how the image is made of `image.source` when a part of it has been written anew."""
 
     script: FileName | None = None
@@ -196,11 +129,11 @@ class BuildSection(_Part):
 _BESIDE = ("modules", "command_line", "loader", "initrd", "disk", "disks")
 
 
-class PokeEntry(_Part):
+class PokeEntry(Part):
     """Bytes for memory: a list of numbers, or a string of hex digits."""
 
     address: Number
-    data: Annotated[list[Annotated[int, Field(ge=0, le=255)]], BeforeValidator(_hex_digits), Field(alias="bytes")]
+    data: Annotated[Bytes, Field(alias="bytes")]
 
     @field_validator("address")
     @classmethod
@@ -217,7 +150,7 @@ class PokeEntry(_Part):
         return value
 
 
-class InputEntry(_Part):
+class InputEntry(Part):
     """`[[input]]`: what reaches the machine from outside, and when."""
 
     at: MomentText
@@ -243,79 +176,14 @@ class InputEntry(_Part):
 
     @model_validator(mode="after")
     def _one_input(self) -> Self:
-        _exactly_one(self, ("keys", "irq", "nmi", "serial", "poke"))
+        exactly_one(self, ("keys", "irq", "nmi", "serial", "poke"))
         return self
 
 
-def _alone(value: Any) -> Any:
-    """One text may stand for a list of one."""
-    return [value] if isinstance(value, str) else value
-
-
-Texts = Annotated[
-    list[Annotated[str, Field(min_length=1)]], BeforeValidator(_alone), Field(min_length=1, max_length=100)
-]
-
-
-class LessonEntry(_Part):
-    """`[[lesson]]`: something to say, a question, or something to make work."""
-
-    at: MomentText
-    say: str | None = None
-    ask: str | None = None
-    task: str | None = None
-    answer: str | None = None
-    choices: Annotated[list[str], Field(max_length=20)] | None = None
-    value: Annotated[str, Field(max_length=200)] | None = None
-    hint: Texts | None = None
-    cover: Texts | None = None
-    explain: str | None = None
-    todo: FileName | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        _exactly_one(self, tuple(_GOES_WITH))
-        kind = next(name for name in _GOES_WITH if getattr(self, name) is not None)
-        extra = [name for name in _BELONGS if getattr(self, name) is not None and name not in _GOES_WITH[kind]]
-        if extra:
-            raise ValueError(f"{', '.join(extra)} belongs to {_BELONGS[extra[0]]}, not to {kind}")
-        if kind == "ask":
-            self._check_answer()
-        unknown = [name for name in self.cover or () if name not in PANELS]
-        if unknown:
-            raise ValueError(f"expected cover to name panels ({', '.join(PANELS)}), found {unknown[0][:60]!r}")
-        return self
-
-    def _check_answer(self) -> None:
-        _exactly_one(self, ("answer", "value"))
-        if self.choices is not None and len(self.choices) < 2:
-            raise ValueError("expected at least two choices")
-        if self.choices is not None and self.answer is not None and self.answer not in self.choices:
-            raise ValueError("expected an answer that is one of the choices")
-        if self.value is not None and not is_value(self.value):
-            raise ValueError(
-                f"expected value to be {VALUE_NAMES[0]}, register.rax or what :set can change, such as idt[14].dpl, "
-                f"not {self.value[:60]!r}"
-            )
-
-
-_GOES_WITH = {
-    "say": ("todo",),
-    "ask": ("answer", "choices", "value", "hint", "cover", "explain"),
-    "task": ("hint", "todo"),
-}
-"""The kinds of lessons, and what may stand beside each."""
-_BELONGS = {
-    **dict.fromkeys(("answer", "choices", "value", "cover", "explain"), "a question (ask)"),
-    "hint": "a question (ask) or a task",
-    "todo": "a task",
-}
-
-
-class EventPattern(_Part):
+class EventPattern(Part):
     """A delivery whose named fields have these values; `count` of them exactly, or at least one."""
 
-    vector: Annotated[int, BeforeValidator(_number), Field(ge=0, le=255)] | None = None
+    vector: SmallNumber | None = None
     error_code: Number | None = None
     irq: Annotated[int, Field(ge=0, le=15)] | None = None
     source: Literal["exception", "software", "external", "nmi"] | None = None
@@ -339,7 +207,7 @@ class EventPattern(_Part):
         return self
 
 
-class ExpectEntry(_Part):
+class ExpectEntry(Part):
     """`[[expect]]`: what has to hold at the end of a run."""
 
     event: EventPattern | None = None
@@ -378,7 +246,7 @@ class ExpectEntry(_Part):
         return self
 
 
-class Scenario(_Part):
+class Scenario(Part):
     """A whole scenario file."""
 
     title: Annotated[str, Field(min_length=1, max_length=200)]

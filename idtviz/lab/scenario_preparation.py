@@ -16,9 +16,10 @@ from idtviz.lab.machine_files import MachineFiles
 from idtviz.lab.overrides import OPTIONS, Overrides
 from idtviz.lab.prepared import Prepared, builder
 from idtviz.lab.problems import Problem, ScenarioError, dotted
-from idtviz.lab.scenario import InputEntry, LessonEntry, Scenario
+from idtviz.lab.scenario import InputEntry, Scenario
 from idtviz.lab.scenario_file import ScenarioText
 from idtviz.lab.scenario_images import ScenarioImages
+from idtviz.lab.scenario_lessons import LessonEntry
 from idtviz.lab.source_files import LARGEST_SOURCE
 from idtviz.lab.teaching.lessons import Lesson
 

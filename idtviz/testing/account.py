@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from idtviz.checks.finding import Finding
 from idtviz.checks.why import Chain, explain, looping
 from idtviz.debugger.moment import Moment
 from idtviz.lab import scenario_file, toml_lines
+from idtviz.lab.expectations import Outcome
 from idtviz.lab.problems import ScenarioError, printable
 from idtviz.lab.reaching import HANGS
-from idtviz.testing.running import ScenarioRun
+from idtviz.lab.session import LabSession
 from idtviz.view import why
 
 _WIDTH = 100
 _UNMODELLED = "unsupported"
 
 
-def account(run: ScenarioRun) -> str:
+class Ran(Protocol):
+    """A run that has ended, as far as one has to know it to tell of it."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def session(self) -> LabSession: ...
+    @property
+    def outcomes(self) -> Sequence[Outcome]: ...
+    @property
+    def end(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def instructions(self) -> int: ...
+    @property
+    def findings(self) -> Sequence[Finding]: ...
+    @property
+    def ok(self) -> bool: ...
+
+
+def account(run: Ran) -> str:
     """What did not hold, and how the run came to its end."""
     missed = [f"{place(run, outcome.index)}: {printable(outcome.detail)}" for outcome in run.outcomes if not outcome.ok]
     return "\n".join((*missed, *ending(run)))
 
 
-def place(run: ScenarioRun, index: int) -> str:
+def place(run: Ran, index: int) -> str:
     """Where an expectation stands: `kernel.idtviz.toml:12: expect[0]`."""
     line = line_of(run, index)
     return f"{run.file}: expect[{index}]" if line is None else f"{run.file}:{line}: expect[{index}]"
 
 
-def line_of(run: ScenarioRun, index: int) -> int | None:
+def line_of(run: Ran, index: int) -> int | None:
     """The line of an expectation in the scenario; None for one that was given beside it."""
     try:
         _, text = scenario_file.load(run.session.path, run.file)
@@ -39,7 +62,7 @@ def line_of(run: ScenarioRun, index: int) -> int | None:
     return toml_lines.line_of(text.lines, path) if path in text.lines else None
 
 
-def ending(run: ScenarioRun) -> Iterable[str]:
+def ending(run: Ran) -> Iterable[str]:
     """How the run came to its end, and what the rules found, in lines."""
     yield f"the run ended: {run.end}, after {run.instructions:,} instructions" + (f"; {run.text}" if run.text else "")
     chain = _chain(run)
@@ -50,7 +73,7 @@ def ending(run: ScenarioRun) -> Iterable[str]:
         yield from findings(run, run.findings)
 
 
-def findings(run: ScenarioRun, found: Iterable[Finding]) -> Iterable[str]:
+def findings(run: Ran, found: Iterable[Finding]) -> Iterable[str]:
     """One line for each, with its place."""
     for each in found:
         line = None if each.address is None else run.session.symbols.line(each.address)
@@ -59,7 +82,7 @@ def findings(run: ScenarioRun, found: Iterable[Finding]) -> Iterable[str]:
         yield f"{each.rule} {each.severity.value}: {each.message}" + (f" ({where})" if where else "")
 
 
-def telling(run: ScenarioRun) -> Moment:
+def telling(run: Ran) -> Moment:
     """The moment at which it went wrong: where a chain of faults begins, where a rule found something, or the end.
 
     Where all that was expected held it is where the session was left: what is wrong is something that a test has seen.
@@ -72,7 +95,7 @@ def telling(run: ScenarioRun) -> Moment:
     return found[0] if found else run.session.frontier
 
 
-def _chain(run: ScenarioRun) -> Chain | None:
+def _chain(run: Ran) -> Chain | None:
     """How it came to a bad end; None where it did not."""
     if run.end in (_UNMODELLED, "expectations"):
         return None

@@ -18,8 +18,9 @@ from idtviz.lab.overrides import Overrides
 from idtviz.lab.preparation import Prepared, prepare
 from idtviz.lab.problems import Problem, ScenarioError
 from idtviz.lab.run import DEFAULT_LIMIT, End, run
-from idtviz.lab.scenario import ExpectEntry, InputEntry, size
+from idtviz.lab.scenario import ExpectEntry, InputEntry
 from idtviz.lab.scenario_preparation import input_of
+from idtviz.lab.scenario_values import size
 from idtviz.lab.session import LabSession
 from idtviz.machine.events import Happened
 

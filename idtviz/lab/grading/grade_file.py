@@ -9,8 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from idtviz.checks.rules import BY_ID
 from idtviz.lab.problems import Problem, ScenarioError
-from idtviz.lab.scenario import ExpectEntry, FileName, InputEntry, MomentText, Number, Scenario, size
+from idtviz.lab.scenario import ExpectEntry, InputEntry, Scenario
 from idtviz.lab.scenario_file import load_as
+from idtviz.lab.scenario_values import FileName, MomentText, Number, size
 from idtviz.machine.edits.registers import NAMES
 from idtviz.machine.registers import GENERAL_NAMES
 

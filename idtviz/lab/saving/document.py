@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from idtviz.debugger.moment import Moment
 from idtviz.lab.overrides import Overrides
 from idtviz.lab.saving.given import Entry
-from idtviz.lab.scenario import LARGEST_MEMORY, SMALLEST_MEMORY
+from idtviz.lab.scenario_values import LARGEST_MEMORY, SMALLEST_MEMORY
 
 FORMAT, SCHEMA = "idtviz session", 1
 
