@@ -149,10 +149,8 @@ def test_every_scenario_that_comes_with_idtviz_holds_against_the_schema(path: Pa
     assert complaints(SCENARIO, path.read_text()) == []
 
 
-@pytest.mark.parametrize(
-    "path", sorted(SCENARIOS.rglob("*.grade.toml")), ids=lambda path: str(path.relative_to(SCENARIOS))
-)
-def test_every_grade_file_that_comes_with_idtviz_holds_against_the_schema(path: Path):
+def test_a_whole_grade_file_holds_against_the_schema():
+    path = SCENARIOS.parent / "tests/lab/grading/lab/memory.grade.toml"
     assert complaints(GRADE, path.read_text()) == []
 
 
