@@ -19,6 +19,8 @@ help:
 	@echo "make walk COMMANDS=10000"
 	@echo "                commands at random over every scenario: no moment may have changed when it is seen again"
 	@echo "make bugs       every class of bugs: found in the kernel that has it, silent on the one in which it is fixed"
+	@echo "make class COUNT=1000"
+	@echo "                a class hands in: right, wrong in every way, empty, looping, hostile; each must be judged as it is"
 	@echo "make bench      how fast it is, as ratios measured in one run"
 	@echo "make docs       build the book, from docs/ and from the code"
 	@echo "make shots      draw the pictures in screenshots/ anew"
@@ -65,6 +67,13 @@ walk: $(VENV)/.tested
 
 bugs: $(VENV)/.tested
 	$(BIN)/python -m tests.checks.bugs
+
+# On a Dask cluster of this computer, with a worker killed in the middle: make class DASK=--dask
+COUNT ?= 1000
+DASK  ?=
+
+class: $(VENV)/.tested
+	$(BIN)/python -m tests.lab.grading.thousand --count $(COUNT) $(DASK)
 
 shots: $(VENV)/.installed
 	$(BIN)/idtviz shot page_fault   --at '#PF+15'     -o screenshots/page_fault.svg
@@ -133,4 +142,4 @@ test_tools: tools
 	  echo "$$tool is missing: the tests assemble labs with nasm, and look at the debugger in a browser" \
 	    "(Debian, Ubuntu: apt-get install nasm chromium)." >&2; exit 1; }; done
 
-.PHONY: help run test docs bench conformance walk bugs shots scenarios clean tools test_tools
+.PHONY: help run test docs bench conformance walk bugs class shots scenarios clean tools test_tools

@@ -107,7 +107,11 @@ def test_a_wrong_value_is_named_in_its_line(tmp_path, change, line, says):
         ('[[lesson]]\nat = "end"\nask = "?"\n', 7, "exactly one of answer, value"),
         ('[[lesson]]\nat = "end"\nsay = "a"\nanswer = "b"\n', 7, "belongs to a question"),
         ('[[lesson]]\nat = "end"\nask = "?"\nanswer = "c"\nchoices = ["a", "b"]\n', 7, "one of the choices"),
-        ('[[lesson]]\nat = "end"\nask = "?"\nvalue = "os.getcwd()"\n', 7, "frame.NAME or register.NAME"),
+        (
+            '[[lesson]]\nat = "end"\nask = "?"\nvalue = "os.getcwd()"\n',
+            7,
+            "expected value to be frame.error_code, register.rax or what :set can change",
+        ),
         ("[[expect]]\nevent = {}\n", 8, "expected at least one of vector"),
         ("[[expect]]\nevent = { vector = 256 }\n", 8, "less than or equal to 255"),
         ('[[expect]]\nevent = { result = "#ZZ" }\n', 8, "an exception such as '#GP'"),

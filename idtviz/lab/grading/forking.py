@@ -57,21 +57,18 @@ def serve(drawing: Callable[[], Draw]) -> None:
     asked, answered = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    with (
-        tempfile.TemporaryDirectory(prefix="idtviz-grade-", ignore_cleanup_errors=True) as home,
-        suppress(BrokenPipeError, frames.FrameError),
-    ):
-        _serve(Path(home), drawing, asked, answered)
-
-
-def _serve(home: Path, drawing: Callable[[], Draw], asked: int, answered: int) -> None:
     lab = _next(asked)
     if lab is None:
         return
-    forker = _Forker(home, Bundle.from_json(lab["lab"]), drawing() if lab["pictures"] else None, asked)
-    frames.send(answered, {"missing": forker.missing()})
-    while (job := _next(asked)) is not None:
-        frames.send(answered, forker.grade(from_json(job["files"])).to_json())
+    home = Path(lab["home"])
+    try:
+        with suppress(BrokenPipeError, frames.FrameError):
+            forker = _Forker(home, Bundle.from_json(lab["lab"]), drawing() if lab["pictures"] else None, asked)
+            frames.send(answered, {"missing": forker.missing()})
+            while (job := _next(asked)) is not None:
+                frames.send(answered, forker.grade(from_json(job["files"])).to_json())
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _next(asked: int) -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -34,6 +37,8 @@ class Grader:
     def __init__(self, command: Sequence[str], lab: Bundle, *, pictures: bool) -> None:
         self._command, self._lab, self._pictures = tuple(command), lab, pictures
         self._process: subprocess.Popen[bytes] | None = None
+        self._home: Path | None = None
+        """Where the process has its files; it takes them away itself, unless it is killed."""
         self._abandoned = False
 
     def __enter__(self) -> Self:
@@ -72,7 +77,9 @@ class Grader:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
             )
-            frames.send(self._asking(), {"lab": self._lab.to_json(), "pictures": self._pictures})
+            self._home = Path(tempfile.mkdtemp(prefix="idtviz-grade-"))
+            lab = {"lab": self._lab.to_json(), "pictures": self._pictures, "home": str(self._home)}
+            frames.send(self._asking(), lab)
             answer = frames.receive(self._answering())
             if answer is None and not self._abandoned:
                 raise GraderError(f"{' '.join(self._command)}: it ended before it had begun")
@@ -112,3 +119,5 @@ class Grader:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
