@@ -9,6 +9,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Static, TextArea
 
+from idtviz.lab.problems import ScenarioError
 from idtviz.lab.saving import atomic
 from idtviz.lab.teaching.workshop import read_part
 from idtviz.view.layout import printable
@@ -22,10 +23,6 @@ class Editor(Screen[bool]):
         Binding("f3", "next_part", "next file", show=False, priority=True),
         Binding("f4", "abandon", "leave as it was", show=False, priority=True),
     ]
-    DEFAULT_CSS = """
-    Editor TextArea { border: round #88e0ef; height: 1fr; }
-    Editor Static { height: 1; padding: 0 1; }
-    """
 
     def __init__(self, parts: tuple[Path, ...]) -> None:
         """Raises ScenarioError where a part cannot be read."""
@@ -68,15 +65,31 @@ class Editor(Screen[bool]):
         self._keep()
         changed = [part for part in self._parts if self._texts[part] != self._before[part]]
         for part in changed:
-            try:
-                atomic.write(part, self._texts[part].encode())
-            except atomic.NotSyncedError:
-                pass
-            except OSError as error:
-                self.query_one("#keys", Static).update(f"{part.name} cannot be written: {error.strerror} · F4 leaves")
+            problem = self._overwrites(part) or self._write(part)
+            if problem:
+                self.query_one("#keys", Static).update(f"{printable(part.name)} {problem} · F4 leaves")
                 return
-            self._before[part] = self._texts[part]
         self.dismiss(bool(changed))
+
+    def _overwrites(self, part: Path) -> str:
+        """What is lost if the part is written, said once: another editor may have saved it meanwhile."""
+        try:
+            there = read_part(part)
+        except ScenarioError:
+            return ""
+        lost = there not in (self._before[part], self._texts[part])
+        self._before[part] = there
+        return "has been changed by another program: F2 writes over that" if lost else ""
+
+    def _write(self, part: Path) -> str:
+        """Put the text into the file; or say why that cannot be."""
+        try:
+            atomic.write(part, self._texts[part].encode())
+        except atomic.NotSyncedError:
+            return ""
+        except OSError as error:
+            return f"cannot be written: {error.strerror}"
+        return ""
 
     def action_abandon(self) -> None:
         self.dismiss(result=False)

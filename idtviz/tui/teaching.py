@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual import work
+from textual.binding import Binding
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
@@ -22,6 +23,18 @@ from idtviz.view.row import Panel, Role, Row, Span
 from idtviz.view.sheet import Sheet as LessonPage
 
 _LOOK_SECONDS = 0.5
+
+
+class NotBuilt(Sheet):
+    """What the assembler complains of; E goes back to what was written."""
+
+    BINDINGS = [Binding("E", "edit", "edit", show=False)]
+    edits = False
+    """The student goes back to the editor."""
+
+    def action_edit(self) -> None:
+        self.edits = True
+        self.dismiss()
 
 
 class TeachingScreen(MovingScreen):
@@ -164,7 +177,8 @@ class TeachingScreen(MovingScreen):
             self.app.pop_screen()
         if message.session is None:
             self.say("It could not be built; the machine is as it was.")
-            self.app.push_screen(Sheet(lambda width: _complaints(message.said, width)))
+            sheet = NotBuilt(lambda width: _complaints(message.said, width))
+            self.app.push_screen(sheet, lambda _: self.action_write() if sheet.edits else None)
         else:
             self.replace_session(message.session, message.said)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import TextArea
+from textual.widgets import Static, TextArea
 
 from idtviz.debugger.inputs import Irq
 from idtviz.debugger.moment import Moment
@@ -194,7 +194,10 @@ async def test_what_the_assembler_complains_of_is_shown_and_the_machine_stays(la
         assert isinstance(sheet, Sheet)
         text = "\n".join(row.text for row in sheet.query_one("RowsPanel").rows)  # type: ignore[attr-defined]
         assert f"{PART}:" in text
-        await press(pilot, "escape")
+        await press(pilot, "E")
+        assert isinstance(lab.screen, Editor)
+        assert "rbx, rcx" in lab.screen.query_one(TextArea).text
+        await press(pilot, "f4")
         assert screen_of(lab) is before
         assert before.session.moment == Moment(1)
 
@@ -211,6 +214,22 @@ async def test_leaving_the_editor_without_saving_changes_nothing(lab: IdtvizApp)
         await built(pilot)
         assert path.read_text() == text
         assert screen_of(lab) is before
+
+
+async def test_what_another_editor_has_saved_meanwhile_is_not_lost_unsaid(lab: IdtvizApp) -> None:
+    async with lab.run_test(size=WIDE) as pilot:
+        await pilot.pause()
+        path = screen_of(lab).session.path.parent / PART
+        await press(pilot, "E")
+        lab.screen.query_one(TextArea).text = "// mine\n"
+        path.write_text("// theirs\n")
+        await press(pilot, "f2")
+        assert isinstance(lab.screen, Editor)
+        assert "changed by another program" in str(lab.screen.query_one("#keys", Static).render())
+        assert path.read_text() == "// theirs\n"
+        await pilot.press("f2")
+        assert path.read_text() == "// mine\n"
+        await built(pilot)
 
 
 async def test_keys_that_were_typed_are_typed_again_behind_a_rebuild(tmp_path: Path) -> None:
