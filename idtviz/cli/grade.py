@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -40,13 +41,26 @@ class _Reports:
     junit: Path | None
     folder: Path | None
 
-    def check(self) -> None:
-        """Refuse what cannot be written, before hours are spent on it."""
+    def check(self, submissions: Path, journal: Path | None) -> None:
+        """Refuse what cannot be written, before hours are spent on it, and what would be lost or graded."""
+        files = [path for path in (self.csv, self.json, self.junit, journal) if path is not None]
+        whole = [os.path.realpath(path) for path in files]
+        twice = [path for path, real in zip(files, whole, strict=True) if whole.count(real) > 1]
+        if twice:
+            refuse(f"{twice[0]}: is to hold two things; expected a file for each")
+        home = os.path.realpath(submissions)
+        for path in (*files, *(() if self.folder is None else (self.folder,))):
+            if Path(os.path.realpath(path)).is_relative_to(home):
+                refuse(f"{path}: lies among the hand-ins, and would be one; expected a place outside of {submissions}")
         for path in (self.csv, self.json, self.junit):
-            if path is not None and not path.parent.is_dir():
+            if path is None:
+                continue
+            if not os.path.isdir(path.parent):  # noqa: PTH112 -- of any path that one can name
                 refuse(f"{path}: the folder {str(path.parent)!r} does not exist")
-            if path is not None and path.is_dir():
+            if os.path.isdir(path):  # noqa: PTH112
                 refuse(f"{path}: is a folder; expected the name of a file")
+            if not any(os.access(each, os.W_OK) for each in (path, path.parent)):
+                refuse(f"{path}: cannot be written: permission denied")
         if self.folder is not None:
             try:
                 self.folder.mkdir(exist_ok=True)
@@ -110,7 +124,7 @@ def command(
     Beside LAB.toml, LAB.grade.toml can hold hidden cases, limits and points. Exit code 0: all passed.
     """
     wanted = _Reports(csv, json, junit, reports)
-    wanted.check()
+    wanted.check(submissions, journal)
     if dask is not None and jobs is not None:
         refuse("--jobs and --dask: expected one of the two; a cluster has workers of its own")
     path = _path(lab)
@@ -144,7 +158,7 @@ def command(
 
 def _path(lab: str) -> Path:
     path = Path(lab)
-    found = path if path.is_file() else library.find(lab)
+    found = path if os.path.isfile(path) else library.find(lab)  # noqa: PTH113 -- of any path that one can name
     if found is None:
         message = "does not exist, and no scenario that comes with idtviz has this name"
         refuse(ScenarioError([Problem(lab, None, message)]))

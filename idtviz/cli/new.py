@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +63,7 @@ def _check(*, lab: bool, mode: Mode | None, bare: bool, copied: bool) -> None:
 
 def _found(original: str) -> Path:
     path = Path(original)
-    if path.suffix == ".toml" and path.is_file():
+    if path.suffix == ".toml" and os.path.isfile(path):  # noqa: PTH113 -- a name that is too long is none
         return path
     shipped = library.find(original)
     if shipped is None:

@@ -99,7 +99,7 @@ def _check(host: str, url: str | None, token: str | None) -> None:
 def _found(file: str) -> str:
     """The whole path of FILE, for processes that work elsewhere; it is opened once to see that it can be."""
     opened(file, NONE)
-    shipped = None if Path(file).exists() else library.find(file)
+    shipped = None if os.path.exists(file) else library.find(file)  # noqa: PTH110 -- a name that is too long is none
     return file if shipped is not None else str(Path(file).absolute())
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 from idtviz.cli.importing import importing
+
+_INTERRUPTED = 130
 
 
 def start() -> None:
     """Run the command line."""
-    with importing():
-        from idtviz.cli.main import run  # noqa: PLC0415 -- within the block
+    try:
+        with importing():
+            from idtviz.cli.main import run  # noqa: PLC0415 -- within the block
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
     run()

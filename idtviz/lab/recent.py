@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +17,7 @@ _LARGEST = 1 << 16  # bytes
 
 def files() -> tuple[Path, ...]:
     """The latest first; those that are not there any more are left out."""
-    return tuple(path for path in _read() if path.is_file())
+    return tuple(path for path in _read() if os.path.isfile(path))  # noqa: PTH113 -- one in a closed folder is not there
 
 
 def opened(path: Path) -> None:

@@ -78,6 +78,10 @@ class LessonEntry(Part):
         exactly_one(self, ("answer", "value"))
         if self.choices is not None and len(self.choices) < 2:
             raise ValueError("expected at least two choices")
+        if self.choices is not None and len({choice.strip().casefold() for choice in self.choices}) < len(self.choices):
+            raise ValueError("expected choices that differ, found one twice")
+        if self.answer is not None and not self.answer.strip():
+            raise ValueError("expected an answer that is not empty")
         if self.choices is not None and self.answer is not None and self.answer not in self.choices:
             raise ValueError("expected an answer that is one of the choices")
         if self.value is not None and not is_value(self.value):

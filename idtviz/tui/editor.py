@@ -50,6 +50,7 @@ class Editor(Screen[bool]):
     def _show(self) -> None:
         part = self._parts[self._shown]
         self._area.text = self._texts[part]
+        self._area.move_cursor((_first_line(self._texts[part]), 0), center=True)
         self._area.border_title = printable(str(part))
 
     def _keep(self) -> None:
@@ -93,3 +94,13 @@ class Editor(Screen[bool]):
 
     def action_abandon(self) -> None:
         self.dismiss(result=False)
+
+
+def _first_line(text: str) -> int:
+    """Where the code begins, behind the comments and directives in front of it."""
+    lines = text.splitlines()
+    code = (number for number, line in enumerate(lines) if line.strip() and not line.strip().startswith(_HEADING))
+    return next(code, 0)
+
+
+_HEADING = ("//", "/*", "*", "#", ";", ".", "%", "@")

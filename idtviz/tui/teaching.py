@@ -7,7 +7,9 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.worker import Worker, WorkerState
 
+from idtviz.checks.finding import Finding
 from idtviz.lab.problems import ScenarioError
+from idtviz.lab.reaching import HANGS
 from idtviz.lab.session import LabSession
 from idtviz.lab.teaching.narration import passed_lessons
 from idtviz.lab.teaching.standing import standing
@@ -58,6 +60,22 @@ class TeachingScreen(MovingScreen):
             self.set_interval(_LOOK_SECONDS, self._look_at_parts)
             if self._workshop.is_behind:
                 self.build()
+
+    def arrived(self, answer: object, findings: tuple[Finding, ...]) -> None:
+        """A move has ended; where it led to the end of the run, and no rule says why, what the task lacks is told."""
+        super().arrived(answer, findings)
+        missing = self.tutor.missing()
+        if missing and not isinstance(answer, str) and not self.picture.news:
+            self.say(f"{self.picture.message} · {missing}".strip(" ·"))
+
+    def action_run(self) -> None:
+        """Where there is a task, a run stops at a fault that comes again for ever, and at a wait without end."""
+        if not self.tutor.tasks:
+            super().action_run()
+            return
+        session = self.session
+        known = _hangs(session)
+        self.move(lambda: session.run(stop_when=lambda: session.idle or _hangs(session) > known), long=True)
 
     # Questions
 
@@ -141,7 +159,7 @@ class TeachingScreen(MovingScreen):
             self.build()
 
     def _look_at_parts(self) -> None:
-        if not self.is_busy and self.is_current and self._workshop.has_changed():
+        if not self.is_busy and self.app.screen is self and self._workshop.has_changed():
             self.build()
 
     def build(self) -> None:
@@ -173,18 +191,23 @@ class TeachingScreen(MovingScreen):
     def on_teaching_screen_rebuilt(self, message: Rebuilt) -> None:
         """Go on with the new machine; or show what the assembler said."""
         self.working = False
-        while not self.is_current:
+        while self.app.screen is not self and self in self.app.screen_stack:
             self.app.pop_screen()
         if message.session is None:
             self.say("It could not be built; the machine is as it was.")
             sheet = NotBuilt(lambda width: _complaints(message.said, width))
             self.app.push_screen(sheet, lambda _: self.action_write() if sheet.edits else None)
         else:
-            self.replace_session(message.session, message.said)
+            done = Tutor(message.session, self.tutor.progress).look()
+            self.replace_session(message.session, f"{message.said} {done}".strip())
 
     def replace_session(self, session: LabSession, said: str) -> None:
         """Go on with another session in place of this one."""
         raise NotImplementedError
+
+
+def _hangs(session: LabSession) -> int:
+    return sum(finding.rule in HANGS for finding in session.findings)
 
 
 def _complaints(said: str, width: int) -> Panel:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
+import signal
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,6 +19,7 @@ ADDRESS_SPACE = 32 * 1024 * MIB
 FILE = 64 * MIB
 """Bytes of the largest file that may be written."""
 OPEN_FILES = 256
+_PR_SET_PDEATHSIG = 1
 NICE = 10
 """Politeness towards everything else that runs there, as nice(1) has it."""
 
@@ -31,7 +35,12 @@ class Limits:
 
 
 def hold_this_process() -> None:
-    """Hold this process, and those that it starts, to what one visitor may take; it cannot take that back."""
+    """Hold this process, and those that it starts, to what one visitor may take; it cannot take that back.
+
+    It ends with the server, even stopped, as the server has it for a moment before it kills it.
+    """
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     for what, most in (
         (resource.RLIMIT_AS, ADDRESS_SPACE),
         (resource.RLIMIT_FSIZE, FILE),

@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 
 from aiohttp import WSCloseCode, web
+from aiohttp.http_exceptions import HttpProcessingError
 from textual_serve.server import Server, to_int
 
 from idtviz.web.admission import Admission
@@ -59,6 +60,7 @@ class VisitorServer(Server):
         Raises OSError where it cannot listen there.
         """
         logging.getLogger("textual-serve").setLevel(logging.ERROR)
+        logging.getLogger("aiohttp.server").addFilter(_is_worth_telling)
         stopped: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         with _signals(stopped), tempfile.TemporaryDirectory(prefix="idtviz-serve-", ignore_cleanup_errors=True) as home:
             self._home = Path(home)
@@ -126,7 +128,7 @@ class VisitorServer(Server):
             return websocket
         self._places += 1
         try:
-            visit = Visit(self._file, self._limits, self._home, websocket, self.download_manager)
+            visit = Visit(self._file, self._limits, self._home, websocket, self.download_manager, request.transport)
             self._visits.add(visit)
             try:
                 await visit.last(*(to_int(request.query.get(name, ""), usual) for name, usual in _USUAL_SIZE))
@@ -146,6 +148,11 @@ class VisitorServer(Server):
     async def _dismiss(self, app: web.Application) -> None:  # noqa: ARG002
         for visit in self._visits:
             visit.dismiss()
+
+
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    """Whether something has failed here: what comes to the port and is no HTTP is answered, and that is all."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 @contextmanager

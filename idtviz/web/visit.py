@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+from asyncio import Transport
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from pathlib import Path
@@ -49,6 +50,7 @@ class Visit(AppService):
         home: Path,
         websocket: web.WebSocketResponse,
         downloads: DownloadManager,
+        connection: Transport | None,
     ) -> None:
         """`home`: the folder in which that of the visitor is made."""
         super().__init__(
@@ -61,6 +63,7 @@ class Visit(AppService):
         self._file = file
         self._limits = limits
         self._websocket = websocket
+        self._connection = connection
         self._folder = Path(tempfile.mkdtemp(prefix="visitor-", dir=home))
         self._left = asyncio.Event()
         self._dismissed = asyncio.Event()
@@ -155,6 +158,8 @@ class Visit(AppService):
                 async with asyncio.timeout(min(_LOOK, self._limits.idle, self._limits.stay)):
                     await self._dismissed.wait()
                     return STOPPED
+            if self._connection is None or self._connection.is_closing():
+                return CLOSED  # what was typed before may keep the process busy, and `_listen` waiting for it
             now = time.monotonic()
             if now - self._heard >= self._limits.idle:
                 return f"No key for {_minutes(self._limits.idle)}: the machine was given back."

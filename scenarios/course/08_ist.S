@@ -20,6 +20,10 @@ routine _start
     gate    DOUBLE_FAULT, double_fault_handler, INTERRUPT_GATE
     load_idt
     call    load_page_tables
+    lea     rax, [rip + emergency_stack_guard]
+    shr     eax, 12
+    mov     qword ptr [pt + rax * 8], 0         // no page there: a stack begins at its upper end
+    invlpg  [rip + emergency_stack_guard]
 kernel_ready:
     xor     eax, eax
 before_overflow:

@@ -28,6 +28,9 @@
 .text
 routine _start
     set_up
+    xor     eax, eax                    // no page at address 0: the program's GS.base leads nowhere
+    mov     [pt], rax
+    invlpg  [rax]
     gate    SYSTEM_CALL, int80_entry, INTERRUPT_GATE|GATE_DPL_3     // door one
     call    set_up_syscall                                          // door two
 
@@ -77,6 +80,7 @@ routine service
     cmp     eax, EXIT
     je      exit
     call    print_string
+    xor     r11d, r11d                  // as any function may
     ret
 exit:
     print   "ring 3 is done\n"
@@ -95,9 +99,11 @@ after_int80:
     xor     esp, esp                    // a program may put anything into RSP
     mov     eax, WRITE
     lea     rsi, [rip + syscall_text]
+    stc
 user_syscall:
     syscall
 after_syscall:
+    jnc     another_stack               // RFLAGS are as they were
     test    rsp, rsp                    // and finds it as it was
     jnz     another_stack
 stack_is_back:

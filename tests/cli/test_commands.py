@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from idtviz.cli.start import start
 from idtviz.lab.library import bugs, course
 from tests.lab.folders import FIVE_LEVELS, GOOD, LOOP, NAMES, SCENARIOS, write
 
@@ -334,3 +336,20 @@ def test_a_command_without_a_screen_never_imports_textual(arguments):
 
 def test_the_version_is_printed():
     assert idtviz("--version").stdout.startswith("idtviz 0.")
+
+
+def test_ctrl_c_during_the_imports_ends_it_without_a_word(monkeypatch, capsys):
+    def imported(name: str) -> None:
+        raise KeyboardInterrupt(name)
+
+    main = ModuleType("idtviz.cli.main")
+    main.__getattr__ = imported
+    monkeypatch.setitem(sys.modules, "idtviz.cli.main", main)
+    with pytest.raises(SystemExit) as ended:
+        start()
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_name_that_no_file_can_have_is_refused():
+    assert "File name too long" in refused("run", "x" * 5000)

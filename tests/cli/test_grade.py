@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from idtviz.cli.grades import as_csv
+from idtviz.cli.grades.outcome import Outcome
+from idtviz.lab.grading.verdicts import Verdict, Word
 from tests.cli.test_commands import ROOT, idtviz, refused
 from tests.lab.grading.classroom import LAB
 
@@ -99,6 +103,12 @@ def test_what_is_wrong_is_said_before_anything_is_graded(lab, hand_ins, tmp_path
     assert "cannot be read as a folder" in refused("grade", lab, tmp_path / "nowhere")
     assert "the folder" in refused("grade", lab, hand_ins, "--csv", tmp_path / "no" / "x.csv")
     assert "is no journal" in refused("grade", lab, hand_ins, "--journal", lab)
+    out = tmp_path / "out"
+    assert "is to hold two things" in refused("grade", lab, hand_ins, "--csv", out, "--json", tmp_path / "." / "out")
+    assert "lies among the hand-ins" in refused("grade", lab, hand_ins, "--csv", hand_ins / "ada.S")
+    assert "lies among the hand-ins" in refused("grade", lab, hand_ins, "--reports", hand_ins)
+    assert (hand_ins / "ada.S").read_text() == RIGHT
+    assert "does not exist" in refused("grade", "x" * 5000, hand_ins)
 
 
 def test_what_the_journal_knows_is_not_graded_again(lab, hand_ins, tmp_path):
@@ -118,7 +128,8 @@ def test_ctrl_c_leaves_what_is_done(lab, hand_ins, tmp_path):
     (hand_ins / "zoe.S").write_text(RIGHT.replace("push    rcx", "push    rcx\n1: jmp 1b", 1))
     teachers = lab.with_name("memory.grade.toml")
     teachers.write_text(teachers.read_text().replace("200_000", "1_000_000_000_000").replace("= 20", "= 600"))
-    command = [sys.executable, "-m", "idtviz", "grade", lab, hand_ins, "--jobs", "1"]
+    heeding = ["env", "--default-signal=INT"]  # whoever runs the tests in the background may have it ignored
+    command = [*heeding, sys.executable, "-m", "idtviz", "grade", lab, hand_ins, "--jobs", "1"]
     command += ["--csv", tmp_path / "out.csv", "--journal", tmp_path / "journal"]
     with subprocess.Popen(
         list(map(str, command)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
@@ -144,3 +155,10 @@ def test_without_dask_a_cluster_is_refused_with_the_way_to_get_it(lab, hand_ins,
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "idtviz: a cluster needs Dask: pip install 'idtviz[cluster]'\n"
+
+
+@pytest.mark.parametrize("said", ["=1", "a;=1", "a;-1", "a\t@x", 'a,"+1', "\uff1d1", "x|=1"])
+def test_no_cell_of_a_table_begins_a_formula_wherever_a_spreadsheet_parts_them(said):
+    verdict = Verdict(said, Word.FAILED, 0, said)
+    (row,) = as_csv.report(Outcome("lab.toml", "Lab", (verdict,), 1)).splitlines()[1:]
+    assert not any(cell.startswith(("=", "+", "-", "@", "\uff1d")) for cell in re.split(r'[;,\t"|]', row))

@@ -26,8 +26,7 @@ from idtviz.debugger.symbols import Symbols
 from idtviz.lab.grading.grade_file import GradeFile
 from idtviz.lab.overrides import Overrides
 from idtviz.lab.scenario import Scenario
-from idtviz.tui import teaching
-from idtviz.tui.commands import interpret
+from idtviz.tui.commands import LESSON_WORDS, interpret
 from idtviz.tui.edit_commands import asked
 from idtviz.tui.problem import CommandError
 from tests.docs.pages import sources
@@ -133,7 +132,7 @@ def test_every_line_of_the_page_of_keys_is_understood_or_names_what_this_machine
     in_the_handler: Session,
 ) -> None:
     lines = [text for text in first_column("keys.md") if " " in text or text.isalpha()]
-    for line in [line for line in lines if line.split()[0] not in teaching.WORDS]:
+    for line in [line for line in lines if line.split()[0] not in LESSON_WORDS]:
         try:
             interpret(line, in_the_handler)
         except CommandError as error:

@@ -182,6 +182,54 @@ async def test_a_part_that_another_editor_has_saved_is_built_as_well(lab: Idtviz
         assert "built with" in text_of(lab, "story")
 
 
+async def test_a_handler_that_does_not_get_on_ends_the_run_and_once_mended_one_is_back_at_the_task(
+    lab: IdtvizApp,
+) -> None:
+    async with lab.run_test(size=WIDE) as pilot:
+        await pilot.pause()
+        answered(lab)
+        path = screen_of(lab).session.path.parent / PART
+        unfinished = path.read_text()
+        path.write_text(unfinished.replace("unfinished", "iretq"))
+        screen_of(lab)._look_at_parts()
+        await built(pilot)
+        answered(lab)
+        while "RUN002" not in text_of(lab, "story"):
+            await press(pilot, "c")
+        assert screen_of(lab).session.seen < 100
+        path.write_text(solution())
+        screen_of(lab)._look_at_parts()
+        await built(pilot)
+        assert "at the task" in text_of(lab, "story")
+        answered(lab)
+        tutor = screen_of(lab).tutor
+        assert tutor.present == tutor.tasks[0]
+
+
+async def test_a_run_that_has_ended_says_what_the_task_still_lacks(lab: IdtvizApp) -> None:
+    async with lab.run_test(size=WIDE) as pilot:
+        await pilot.pause()
+        answered(lab)
+        while not screen_of(lab).session.machine.stuck:
+            await press(pilot, "c")
+        assert "Not done yet" in text_of(lab, "story")
+
+
+async def test_nothing_is_built_under_an_open_page(lab: IdtvizApp) -> None:
+    async with lab.run_test(size=WIDE) as pilot:
+        await pilot.pause()
+        screen = screen_of(lab)
+        await press(pilot, "l")
+        (screen.session.path.parent / PART).write_text(solution())
+        screen._look_at_parts()
+        await built(pilot)
+        assert isinstance(lab.screen, Sheet)
+        await press(pilot, "escape")
+        screen._look_at_parts()
+        await built(pilot)
+        assert "built with" in text_of(lab, "story")
+
+
 async def test_what_the_assembler_complains_of_is_shown_and_the_machine_stays(lab: IdtvizApp) -> None:
     async with lab.run_test(size=WIDE) as pilot:
         await pilot.pause()

@@ -77,10 +77,20 @@ async def program(home: Path, *options: str, file: str = "page_fault") -> AsyncI
 
 
 def children(process: int | None = None) -> list[int]:
-    process = process or os.getpid()
-    return [
-        int(pid) for task in Path(f"/proc/{process}/task").iterdir() for pid in (task / "children").read_text().split()
+    """The processes that a process has begun; of this one those with a debugger: other tests have theirs."""
+    found = [
+        int(pid)
+        for task in Path(f"/proc/{process or os.getpid()}/task").iterdir()
+        for pid in (task / "children").read_text().split()
     ]
+    return found if process is not None else [pid for pid in found if b"idtviz.web" in _command(pid)]
+
+
+def _command(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 async def gone(process: int) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import select
 import signal
+import socket
 from pathlib import Path
 
 import aiohttp
@@ -44,6 +45,35 @@ async def test_an_assembler_at_work_ends_with_the_visit(tmp_path, monkeypatch):
             assembler = int(os.read(pipe, 100))
         await gone(assembler)
     os.close(pipe)
+
+
+async def test_a_visit_ends_with_its_page_however_much_was_typed_that_the_process_has_not_read():
+    async with serving() as address, visiting(address) as visitor:
+        (process,) = children()
+        os.kill(process, signal.SIGSTOP)
+        await visitor.send_json(["stdin", "s" * 250_000])
+        visitor.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        await gone(process)
+
+
+async def test_a_process_that_was_stopped_does_not_outlive_a_server_that_is_killed(tmp_path):
+    async with program(tmp_path) as server, visiting(server.address):
+        (process,) = server.processes()
+        os.kill(process, signal.SIGSTOP)
+        server.process.kill()
+        await gone(process)
+
+
+async def test_what_is_no_http_is_not_told_to_whoever_runs_the_server(tmp_path):
+    async with program(tmp_path) as server:
+        for sent in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(server.address.rpartition(":")[2]))
+            writer.write(sent)
+            assert (await reader.read()).startswith(b"HTTP/1.0 400")
+            writer.close()
+        server.process.terminate()
+        _, told = await server.process.communicate()
+    assert told == b""
 
 
 async def test_a_visitor_who_leaves_by_q_is_told_that_it_is_over():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from idtviz.cli.grades.outcome import Outcome
 from idtviz.lab.problems import printable
 
 _COLUMNS = ("student", "verdict", "score", "checks held", "checks", "why")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a text for a formula, and carry it out."""
+_FORMULA = re.compile('(^|[;,\t"|])(?=[=+@\uff1d\uff0b\uff0d\uff20-])')
+"""In front of what a spreadsheet takes for a formula, and carries out. In many countries a `;` begins a cell."""
 
 
 def report(outcome: Outcome) -> str:
@@ -26,5 +27,4 @@ def report(outcome: Outcome) -> str:
 
 def _plain(text: str) -> str:
     """A text that stays one; a spreadsheet shows it without the apostrophe."""
-    shown = printable(text)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    return _FORMULA.sub(r"\1'", printable(text))

@@ -91,7 +91,8 @@ def _objects(
 ) -> tuple[list[Made], tuple[str, ...]]:
     """An object file of each source that makes one, and the tools. Raises BuildError with what is wrong with all.
 
-    What another source includes is a part of that one, and not put in a second time.
+    What another source includes is a part of that one, and not put in a second time. What a student writes does not
+    take a file of the lab out of the image by that.
     """
     units = list(dict.fromkeys(_units(scenario)))
     if not units:
@@ -110,7 +111,13 @@ def _objects(
             tools += maker.tools
         except BuildError as error:
             wrong[unit] = error.complaints
-    included = {name for unit, part in made.items() for name in part.reads or () if name != unit}
+    todo = set(scenario.todo)
+    included = {
+        name
+        for unit, part in made.items()
+        for name in part.reads or ()
+        if name != unit and (unit not in todo or name in todo)
+    }
     complaints = [each for unit, found in wrong.items() if unit not in included for each in found]
     if complaints:
         raise BuildError(messages.most(dict.fromkeys(complaints), place.limits.complaints))

@@ -79,6 +79,7 @@ class Gnu:
         paths = dependencies.listed(source, rule)
         if not self.trusted:
             dependencies.check(place, source, paths, [included])
+            _check_headers(source, result)
         return _own(place, paths), result, found
 
     def _compile(
@@ -128,6 +129,14 @@ class Gnu:
         if not outcome.done:
             raise BuildError(found)
         return found
+
+
+def _check_headers(source: str, preprocessed: Path) -> None:
+    """Raises BuildError for a source that wants a compiled header loaded, which gcc does without a word of it."""
+    if b"pch_preprocess" in preprocessed.read_bytes():
+        raise refusal(
+            source, "loads a compiled header (#pragma GCC pch_preprocess); expected #include of the lab's files"
+        )
 
 
 def _own(place: Workplace, paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Section
 
 from idtviz.lab.building import dependencies, messages, veiling
 from idtviz.lab.building.complaints import BuildError, Complaint, refusal
@@ -19,6 +19,8 @@ from idtviz.lab.building.workplace import Workplace
 
 _EDGE = r"[\w$#@~.?]"
 _INCBIN = re.compile(rf"(?<!{_EDGE})incbin(?!{_EDGE})(?:\s+(['\"])([^'\"`]+)\1\s*(?=,|$))?", re.IGNORECASE)
+_DEBUG = frozenset(f".debug_{name}" for name in ("aranges", "pubnames", "info", "abbrev", "line", "frame", "loc"))
+"""The sections that nasm adds for a debugger."""
 _ORG = re.compile(rb"\s*\[?\s*org\b", re.IGNORECASE)
 _NO_ORG = (
     "no ORG here: the image is linked to its place, and labels have their addresses; expected the source without it"
@@ -72,8 +74,8 @@ class Netwide:
         found = _included(place, source, text)
         text.write_bytes(f"[bits {target.bits}]\n".encode() + text.read_bytes())
         made = room / "preprocessed.o"
-        command: list[str | Path] = [*self.assembler.command, "-a", "-f", f"elf{target.machine}", "-o", made, text]
-        run(command, place.sources, place.scratch, place.limits)
+        command: list[str | Path] = [*self.assembler.command, "-a", "-f", f"elf{target.machine}", "-g", "-F", "dwarf"]
+        run([*command, "-o", made, text], place.sources, place.scratch, place.limits)
         return found
 
     def _run(self, place: Workplace, source: str, command: list[str | Path]) -> tuple[Complaint, ...]:
@@ -106,11 +108,21 @@ def _check_same(source: str, made: Path, preprocessed: Path) -> None:
         raise refusal(source, "assembles to something else once it is preprocessed; expected no test for nasm's pass")
 
 
-def _contents(made: Path) -> dict[str, bytes]:
-    """The sections that matter to a linker, by name."""
+def _contents(made: Path) -> list[tuple[str, bytes]]:
+    """The sections by name, in order, with the bytes of those that have their content from the source alone.
+
+    One that the source does not have in memory counts too: a linker puts any `.text.own` where the others are.
+    """
     with made.open("rb") as file:
-        sections = ELFFile(file).iter_sections()
-        return {each.name: each.data() for each in sections if each["sh_flags"] & SH_FLAGS.SHF_ALLOC}
+        sections = list(ELFFile(file).iter_sections())
+        return [(each.name, b"" if _is_nasms(each, sections) else each.data()) for each in sections]
+
+
+def _is_nasms(section: Section, sections: list[Section]) -> bool:
+    """Whether nasm makes the section: it is none that the source has beside nasm's own of the same name."""
+    if section["sh_type"] in ("SHT_RELA", "SHT_REL", "SHT_SYMTAB", "SHT_STRTAB"):
+        return True
+    return section.name in _DEBUG and sum(each.name == section.name for each in sections) == 1
 
 
 def _without_path(made: Path, folder: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from idtviz.debugger.places import Place
 
 PANELS = ("code", "delivery", "registers", "stack", "idt", "gdt", "tss", "pic", "display", "events")
 """What a question can cover until it is answered."""
+_LONG = 200
+"""Characters of a text in its key."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lesson:
     """A text (`say`), a question (`ask`), or a `task`: something that is to be made to work.
 
@@ -32,7 +36,7 @@ class Lesson:
     """What there is to say once it is answered."""
     todo: str | None = None
 
-    @property
+    @cached_property
     def text(self) -> str:
         """What there is to read, on one line."""
         return " ".join((self.say or self.ask or self.task or "").split())
@@ -45,7 +49,10 @@ class Lesson:
     def is_task(self) -> bool:
         return self.task is not None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What it is called where progress is kept: the same as long as neither its place nor its words change."""
-        return f"{self.place.text}: {self.text}"
+        text = self.text
+        if len(text) > _LONG:
+            text = f"{text[:_LONG]}… {hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+        return f"{self.place.text}: {text}"

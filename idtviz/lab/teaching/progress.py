@@ -56,8 +56,10 @@ class Progress:
             known = _read(path)
             known.pop(self.scenario, None)
             kept = {"answered": self.answered, "of": self.of, "done": self.done}
-            found = {**dict(list(known.items())[-_MOST:]), self.scenario: kept}
-            atomic.write(path, json.dumps({"schema": 1, "scenarios": found}, indent=1).encode() + b"\n")
+            found = {**_latest(known, _LARGEST - _size(kept)), self.scenario: kept}
+            raw = json.dumps({"schema": 1, "scenarios": found}, indent=1).encode() + b"\n"
+            if len(raw) <= _LARGEST:
+                atomic.write(path, raw)
 
 
 def progress(scenario: str) -> Progress:
@@ -90,6 +92,22 @@ def _alone() -> Iterator[Path]:
     with path.with_suffix(".lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield path
+
+
+def _latest(known: dict[str, Any], room: int) -> dict[str, Any]:
+    """What was kept last of other scenarios, as far as there is room: a file that is too large would not be read."""
+    found: list[tuple[str, Any]] = []
+    for name, kept in reversed(known.items()):
+        room -= _size({name: kept})
+        if room < 0 or len(found) == _MOST:
+            break
+        found.append((name, kept))
+    return dict(reversed(found))
+
+
+def _size(kept: Any) -> int:
+    """Bytes that it takes in the file, and a few more: it stands further to the right there."""
+    return len(text := json.dumps(kept, indent=1)) + 2 * text.count("\n") + 100
 
 
 def _read(path: Path) -> dict[str, Any]:

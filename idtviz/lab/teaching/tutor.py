@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from idtviz.debugger.moment import Moment
 from idtviz.debugger.places import PlaceKind
+from idtviz.debugger.session import Phase
 from idtviz.lab.prepared_session import PreparedSession
 from idtviz.lab.teaching.lessons import Lesson
 from idtviz.lab.teaching.narration import accepts, answer_of, chosen, passed_lessons, reached
 from idtviz.lab.teaching.progress import Progress
-from idtviz.lab.teaching.standing import is_done
+from idtviz.lab.teaching.standing import is_done, standing
 
 _PATIENCE = 2
 """Wrong answers after which a hint is offered."""
+_KEPT = 200
+"""Characters of an answer that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +40,20 @@ class Tutor:
         self._hints: dict[str, int] = {}
         self._wrong: dict[str, int] = {}
         self._read: set[str] = set()
+        self.questions = tuple(lesson for lesson in session.lessons if lesson.is_question)
+        self.tasks = tuple(lesson for lesson in session.lessons if lesson.is_task)
+        self._known: tuple[object, list[tuple[Moment, Lesson]]] = (None, [])
         progress.of = len(self.questions)
         session.barrier = self._barrier
 
     @property
-    def questions(self) -> tuple[Lesson, ...]:
-        """All questions of the scenario."""
-        return tuple(lesson for lesson in self._session.lessons if lesson.is_question)
-
-    @property
-    def tasks(self) -> tuple[Lesson, ...]:
-        """All that is to be made to work."""
-        return tuple(lesson for lesson in self._session.lessons if lesson.is_task)
+    def _passed(self) -> list[tuple[Moment, Lesson]]:
+        """The lessons that were reached, found once for each moment: every panel of a screen asks for them."""
+        session = self._session
+        here = (session.moment, session.frontier, session.branch.number, len(session.inputs), session.phase)
+        if self._known[0] != here:
+            self._known = (here, passed_lessons(session))
+        return self._known[1]
 
     @property
     def is_lesson(self) -> bool:
@@ -67,19 +72,19 @@ class Tutor:
     @property
     def question(self) -> Lesson | None:
         """The question that holds the session at this moment."""
-        return next((lesson for _, lesson in passed_lessons(self._session) if self._is_open(lesson)), None)
+        return next((lesson for _, lesson in self._passed if self._is_open(lesson)), None)
 
     @property
     def lesson(self) -> Lesson | None:
         """What there is to read now: the question that waits, else the latest lesson that was reached."""
-        passed = passed_lessons(self._session)
+        passed = self._passed
         return self.question or (passed[-1][1] if passed else None)
 
     @property
     def present(self) -> Lesson | None:
         """What is said, asked or set at this very moment, and is to be read as a whole."""
         now = self._session.moment
-        here = [lesson for at, lesson in passed_lessons(self._session) if at == now and not lesson.is_question]
+        here = [lesson for at, lesson in self._passed if at == now and not lesson.is_question]
         return self.question or (here[-1] if here else None)
 
     @property
@@ -102,6 +107,9 @@ class Tutor:
             return Judged(right=False, text="An empty answer answers nothing.")
         if accepts(question, text, self._session):
             return Judged(right=True, text=f"Right. {self._settle(question, chosen(question, text))}".strip())
+        if answer_of(question, self._session) is None:
+            text = "The machine has no such value at this moment, so no answer is right. Hints lead on from here."
+            return Judged(right=False, text=text)
         self._wrong[question.key] = self._wrong.get(question.key, 0) + 1
         text = "No, that is not it. Look again."
         if self._wrong[question.key] >= _PATIENCE and self._has_hint(question):
@@ -122,11 +130,14 @@ class Tutor:
         if given == len(lesson.hints):
             return "There is no further hint. To ask once more shows the answer."
         wanted = answer_of(lesson, self._session)
-        return f"The answer is {wanted}. {self._settle(lesson, '')}".strip()
+        told = (
+            f"The answer is {wanted}." if wanted is not None else "The machine has no such value here: go on without."
+        )
+        return f"{told} {self._settle(lesson, '')}".strip()
 
     def look(self) -> str:
         """To be asked behind each move: what is to be said if what the student was to make work works now."""
-        self._read |= {lesson.key for _, lesson in passed_lessons(self._session)}
+        self._read |= {lesson.key for _, lesson in self._passed}
         progress = self._progress
         if progress.done or not self.is_lesson or self.question is not None:
             return ""
@@ -141,6 +152,13 @@ class Tutor:
             if self.tasks
             else ("All questions are answered. The lesson is done.")
         )
+
+    def missing(self) -> str:
+        """To be asked behind each move: what is missing where the run has ended and the task is not done."""
+        if self._progress.done or not self.tasks or self._session.phase is not Phase.ENDED:
+            return ""
+        unmet = next((outcome.detail for outcome in standing(self._session) if not outcome.ok), "")
+        return f"Not done yet (l shows all that is expected): {unmet}" if unmet else ""
 
     def pass_by(self, moment: Moment) -> None:
         """Let what was said and asked before `moment` be as if it had been read and answered; nothing of it is kept."""
@@ -160,7 +178,7 @@ class Tutor:
         self._wrong.clear()
 
     def _settle(self, question: Lesson, given: str) -> str:
-        self._progress.answered[question.key] = given
+        self._progress.answered[question.key] = given[:_KEPT]
         self._progress.save()
         return question.explain
 
@@ -171,14 +189,13 @@ class Tutor:
         return lesson.is_question and lesson.key not in self._progress.answered
 
     def _open_task(self) -> Lesson | None:
-        passed = [lesson for _, lesson in passed_lessons(self._session) if lesson.is_task]
+        passed = [lesson for _, lesson in self._passed if lesson.is_task]
         return passed[-1] if passed and not self._progress.done else None
 
     def _barrier(self) -> Moment | None:
         """The moment of the first lesson that was reached and holds the session. Behind the end there is nothing."""
-        holding = [
-            lesson for lesson in self._session.lessons if self._holds(lesson) and lesson.place.kind is not PlaceKind.END
-        ]
+        among = self._session.lessons if self.tasks else self.questions
+        holding = [lesson for lesson in among if lesson.place.kind is not PlaceKind.END and self._holds(lesson)]
         found = [at for lesson in holding if (at := reached(lesson, self._session)) is not None]
         return min(found, default=None)
 

@@ -6,13 +6,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from idtviz.debugger.places import PlaceKind
 from idtviz.lab import library
 from idtviz.lab.copies import copy
 from idtviz.lab.premises import premises
 from idtviz.lab.problems import Problem, ScenarioError
+from idtviz.lab.reaching import HANGS
 from idtviz.lab.scenario_file import load
 from idtviz.lab.session import LabSession
-from idtviz.lab.teaching.narration import reached
+from idtviz.lab.teaching.narration import passed_lessons, reached
 
 LARGEST_PART = 1 << 20
 """Bytes of the largest file that is written in the debugger."""
@@ -67,7 +69,8 @@ class Workshop:
 
 
 def rebuilt(session: LabSession) -> tuple[LabSession, str]:
-    """The image made anew of what has been written, and a session on it at the same moment; and what was done.
+    """The image made anew of what has been written, and a session on it at the same moment, or back at the task; and
+    what was done.
 
     Raises NotBuiltError; then everything is as it was.
     """
@@ -78,23 +81,32 @@ def rebuilt(session: LabSession) -> tuple[LabSession, str]:
         found = LabSession.open(session.path)
     except (BuildError, ScenarioError) as error:
         raise NotBuiltError(str(error)) from error
-    retrace(found, session)
-    same = "at the same place" if found.moment == session.moment else f"now at {found.moment}"
-    return found, f"{', '.join(session.scenario.todo)}: built with {', '.join(built.tools)}; {same}"
+    back = retrace(found, session)
+    where = f"now at {found.moment}{', at the task' if back else ''}"
+    if found.moment == session.moment:
+        where = "at the same place"
+    return found, f"{', '.join(session.scenario.todo)}: built with {', '.join(built.tools)}; {where}"
 
 
-def retrace(session: LabSession, old: LabSession) -> None:
+def retrace(session: LabSession, old: LabSession) -> bool:
     """Bring `session`, whose code may be another, to where `old` is: to the place of a lesson, or the count.
 
-    What was given to the old one on its way is given again. A run that ends before is left at its end.
+    Where the old one had come to its end, or got no further, it is brought to the last task instead, and that is the
+    answer. What was given to the old one on its way is given again. A run that ends before is left at its end.
     """
-    here = old.moment
+    here, back = old.moment, False
+    lessons = [lesson for lesson in old.lessons if lesson.place.kind is not PlaceKind.END]
+    place = next((lesson.place.text for lesson in lessons if reached(lesson, old) == here), None)
+    over = old.machine.stuck or old.idle or any(finding.rule in HANGS for finding in old.findings)
+    tasks = [(at, lesson) for at, lesson in passed_lessons(old) if lesson.is_task and lesson in lessons]
+    if place is None and over and tasks:
+        here, place, back = tasks[-1][0], tasks[-1][1].place.text, True
     for given in old.given:
         if given.moment <= here:
             session.seek(given.moment)
             session.give(given.input)
-    place = next((lesson.place.text for lesson in old.lessons if reached(lesson, old) == here), None)
-    session.seek(place if place is not None and place != "end" else here)
+    session.seek(place if place is not None else here)
+    return back
 
 
 def read_part(path: Path) -> str:

@@ -7,9 +7,10 @@ import os
 import pytest
 
 from idtviz.lab.building import BuildError, Limits, build
-from tests.lab.building.labs import HALT, NASM, SECRET, C, lab, refused
+from tests.lab.building.labs import HALT, LONG, NASM, SECRET, C, lab, refused
 
 PASTE = '.macro paste a, b, c\n\\a\\b "\\c"\n.endm\n'
+HIDDEN = '%ifnidn __?OUTPUT_FORMAT?__, bin\nsection {} progbits noalloc\ntimes 1 incbin "{{}}"\n%endif\n'
 NOT_OURS = "none of the lab's files"
 
 
@@ -41,6 +42,11 @@ def secret(tmp_path):
         ("lab.asm", NASM + "times 1 incbin `{}`\n"),
         ("lab.asm", NASM + '%include "{}"\n'),
         ("lab.asm", NASM + '%include "{}"\n%error stop\n'),
+        ("lab.c", C + '#pragma GCC pch_preprocess "{}"\n'),
+        ("lab.c", C + '_Pragma("GCC pch_preprocess \\"{}\\"")\n'),
+        ("lab.asm", NASM + HIDDEN.format(".text.own")),
+        ("lab.asm", NASM + HIDDEN.format(".debug_str")),
+        ("lab.asm", NASM + HIDDEN.format(".debug_line")),
         ("lab.asm", NASM + '%if __?PASS?__ == 3\n%else\ntimes 1 incbin "{}"\n%endif\n'),
     ],
 )
@@ -147,3 +153,11 @@ def test_of_others_no_linker_script_is_taken(tmp_path):
     scenario = lab(tmp_path, files, more='[build]\nscript = "lab.ld"\n', todo="lab.ld")
     with pytest.raises(BuildError, match="a linker script can have any file read"):
         build(scenario, trusted=False)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_student_does_not_take_the_labs_own_part_out_of_the_image_by_reading_it(tmp_path, trusted):
+    kernel = ".globl start_of_the_lab\nstart_of_the_lab: nop\n" + LONG
+    mine = '.globl _start, part\n_start:\npart: hlt\n.section .unused\n.incbin "kernel.S"\n'
+    error = refused(lab(tmp_path, {"kernel.S": kernel, "part.S": mine}, todo="part.S"), trusted=trusted)
+    assert "'_start' is defined a second time" in str(error)

@@ -54,6 +54,17 @@ def test_a_folder_that_cannot_be_written_to_is_no_reason_to_stop(tmp_path: Path)
     assert progress("c").answered == {}
 
 
+def test_a_scenario_with_a_great_deal_to_keep_costs_no_other_one_its_progress(tmp_path: Path) -> None:
+    for number in range(12):
+        Progress(f"large {number}", {f"{key}{'x' * 400}": "1" for key in range(1000)}, 1000).save()
+        Progress("small", {"q": "1"}, 1).save()
+    Progress("too large", {f"{key}": "x" * 1000 for key in range(10_000)}, 10_000).save()
+    assert file_of(tmp_path).stat().st_size <= 4 << 20
+    assert progress("small").answered == {"q": "1"}
+    assert len(progress("large 11").answered) == 1000
+    assert progress("large 0").answered == progress("too large").answered == {}
+
+
 def _work(data: str, name: str) -> None:
     subject.premises = lambda: Premises(Path(data), trusted=True)
     for number in range(20):

@@ -11,6 +11,7 @@ from idtviz.debugger.moment import START, Moment
 from idtviz.debugger.stops import Reason
 from idtviz.lab.copies import copy
 from idtviz.lab.library import folder
+from idtviz.lab.problems import ScenarioError
 from idtviz.lab.session import LabSession
 from idtviz.lab.teaching.progress import Progress, all_progress, progress
 from idtviz.lab.teaching.tutor import Tutor
@@ -216,6 +217,9 @@ def test_a_task_is_done_when_all_that_is_expected_holds_on_the_branch_that_one_i
     tutor = Tutor(session, Progress(""))
     session.run()
     assert tutor.look() == ""
+    assert tutor.missing() == ""
+    session.run()
+    assert "delivery with vector 0x8, result delivered: not seen" in tutor.missing()
     assert "P bit" in tutor.hint()
     session.seek("#PF")
     session.edit("idt[14].p", 0)
@@ -223,6 +227,7 @@ def test_a_task_is_done_when_all_that_is_expected_holds_on_the_branch_that_one_i
     session.run()
     assert "It works" in tutor.look()
     assert tutor.progress.done
+    assert tutor.missing() == ""
 
 
 def test_the_start_is_a_moment_at_which_one_can_be_asked(tmp_path: Path) -> None:
@@ -234,3 +239,23 @@ def test_the_start_is_a_moment_at_which_one_can_be_asked(tmp_path: Path) -> None
     tutor.answer("0")
     session.step()
     assert session.moment == Moment(1)
+
+
+def test_a_question_without_an_answer_at_its_moment_holds_nobody_for_ever(tmp_path: Path) -> None:
+    question = f'ask = "{"Which? " * 1000}"\nvalue = "frame.rip"'
+    session = lesson_of(tmp_path, f'[[lesson]]\nat = "0"\n{question}\nexplain = "No frame yet."\n')
+    tutor = Tutor(session, Progress(""))
+    assert "no answer is right" in tutor.answer("0x100000").text
+    tutor.hint()
+    assert tutor.hint() == "The machine has no such value here: go on without. No frame yet."
+    assert tutor.question is None
+    assert max(map(len, tutor.progress.answered)) < 300
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [('choices = ["1", " 1"]\nanswer = "1"', "choices that differ"), ('answer = " "', "an answer that is not empty")],
+)
+def test_a_question_that_cannot_be_answered_is_refused(tmp_path: Path, given: str, said: str) -> None:
+    with pytest.raises(ScenarioError, match=said):
+        lesson_of(tmp_path, f'[[lesson]]\nat = "0"\nask = "Which?"\n{given}\n')
