@@ -94,7 +94,8 @@ class Expectations:
             return self._judge_note(entry.note)
         if entry.end is not None:
             ok = entry.end == end
-            return ok, f"the run ended: {end}" + ("" if ok else f"; expected {entry.end}")
+            seen = f"the run ended: {end}" if end else "the run has not ended"
+            return ok, seen + ("" if ok else f"; expected {entry.end}")
         if entry.findings is not None:
             return _judge_findings(entry.findings, found)
         return _judge_registers(entry.register_ or {}, machine)

@@ -175,7 +175,7 @@ def test_a_task(snap_compare: Compare, size: tuple[int, int]) -> None:
 
 
 def test_the_page_of_a_lesson(snap_compare: Compare) -> None:
-    app = lesson_at("course/02_frame", "read_the_frame")
+    app = lesson_at("course/08_ist", "#DF")
     assert snap_compare(app, terminal_size=(160, 48), run_before=pressing("l"))
 
 
