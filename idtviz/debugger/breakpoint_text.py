@@ -60,6 +60,15 @@ class BreakpointError(ValueError):
 
 def parse_breakpoint(text: str, symbols: Symbols) -> Breakpoint:
     """Read the text of a breakpoint. Raises BreakpointError."""
+    try:
+        return _parsed(text, symbols)
+    except BreakpointError:
+        raise
+    except ValueError as error:  # of int: a leading zero, or thousands of digits
+        raise BreakpointError(f"{text[:60]!r} has a number that cannot be read") from error
+
+
+def _parsed(text: str, symbols: Symbols) -> Breakpoint:
     what, condition, rest = text.strip().partition(" if ")
     what = " ".join(what.split())
     if not what:

@@ -71,7 +71,7 @@ _RELATIONS: dict[str, Callable[[int, int], object]] = {
 }
 _TERM = re.compile(r"(?P<quantity>\w+)\s*(?P<relation>==|!=|<=|>=|<|>|&|\bin\b)\s*(?P<value>\S.*)")
 _BEHIND = re.compile(r"(?P<symbol>.+)\+(?P<offset>0x[0-9a-f]{1,16})", re.IGNORECASE)
-_NUMBER = re.compile(r"0x[0-9a-f_]+|\d[\d_]*", re.IGNORECASE)
+_NUMBER = re.compile(r"0x[0-9a-f]+(_[0-9a-f]+)*|\d+(_\d+)*", re.IGNORECASE)
 
 
 def parse_condition(text: str, symbols: Symbols) -> Condition:

@@ -94,7 +94,7 @@ def _kind(what: str, number: int | None, symbols: Symbols, text: str) -> tuple[P
         return PlaceKind.END, 0
     if what == "delivery" and number is not None:
         return PlaceKind.DELIVERY, number
-    if re.fullmatch(r"[\d_]+", what):
+    if re.fullmatch(r"\d+(_\d+)*", what):
         return PlaceKind.COUNT, int(what)
     if line := re.fullmatch(r"irq(\d+)", what, re.IGNORECASE):
         if int(line[1]) > 15:
@@ -110,7 +110,7 @@ def _kind(what: str, number: int | None, symbols: Symbols, text: str) -> tuple[P
         if vector > 255:
             raise PlaceError(f"{text!r}: vectors are 0 to 255")
         return PlaceKind.VECTOR, vector
-    if re.fullmatch(r"0x[0-9a-fA-F_]+", what):
+    if re.fullmatch(r"0x[0-9a-fA-F]+(_[0-9a-fA-F]+)*", what):
         return PlaceKind.ADDRESS, int(what, 16)
     address = symbols.address_of(what)
     if address is None:

@@ -101,7 +101,7 @@ def _input(word: str, rest: str) -> Input:
     if word == "nmi" or (word == "irq" and rest.lower() == "nmi"):
         return Nmi()
     if word == "irq":
-        if not rest.isdigit() or int(rest) > 15 or int(rest) == 2:
+        if not re.fullmatch(r"\d{1,2}", rest) or int(rest) > 15 or int(rest) == 2:
             raise CommandError("irq takes a line: 0 to 15, but not 2, the cascade")
         return Irq(int(rest))
     if word == "serial" and rest:
@@ -114,3 +114,5 @@ def _place(text: str, session: Session) -> None:
         parse(text, session.symbols)
     except PlaceError as error:
         raise CommandError(str(error)) from error
+    except ValueError as error:  # of int: thousands of digits
+        raise CommandError(f"the number in {text[:60]!r} is too large") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from idtviz.debugger.breakpoint_text import BreakpointError, parse_breakpoint
@@ -194,6 +194,15 @@ def test_what_cannot_be_understood_is_answered_with_what_could(text: str, said: 
         parse_breakpoint(text, NONE)
 
 
+@example("_")
+@example("0x_")
+@example("1__2")
+@example("#PF if error & 0x_")
+@example("#PF if error == 1__2")
+@example("write 0x_ 4")
+@example("write 0x1000 010")
+@example("port 010")
+@example("port " + "9" * 5000)
 @given(text=st.text(max_size=30))
 def test_no_text_does_anything_but_name_a_breakpoint_or_be_refused(text: str) -> None:
     try:

@@ -227,3 +227,15 @@ async def test_the_head_shows_instructions_rate_and_virtual_time_while_a_run_goe
         assert "instructions" in head
         assert "s · Esc stops" in head
         assert panel(app, "head").rows
+
+
+@pytest.mark.parametrize("text", ["goto _", "goto 0x_", "run 1__2", "until port 010", "break #PF if error == 0x_"])
+def test_a_number_that_is_none_is_an_answer_and_no_fault(text: str) -> None:
+    with pytest.raises(CommandError):
+        interpret(text, session_at("#PF"))
+
+
+@pytest.mark.parametrize("text", ["goto {}", "goto #PF:{}", "irq {}", "break port {}", "until irq{}", "step {}"])
+def test_a_number_of_thousands_of_digits_is_an_answer_and_no_fault(text: str) -> None:
+    with pytest.raises(CommandError):
+        interpret(text.format("9" * 5000), session_at("#PF"))
