@@ -9,7 +9,7 @@ from idtviz.debugger.places import PlaceKind
 from idtviz.debugger.session import Phase
 from idtviz.lab.prepared_session import PreparedSession
 from idtviz.lab.teaching.lessons import Lesson
-from idtviz.lab.teaching.narration import accepts, answer_of, chosen, passed_lessons, reached
+from idtviz.lab.teaching.narration import accepts, answer_of, chosen, narration, passed_lessons, reached
 from idtviz.lab.teaching.progress import Progress
 from idtviz.lab.teaching.standing import is_done, standing
 
@@ -36,7 +36,8 @@ class Tutor:
 
     def __init__(self, session: PreparedSession, progress: Progress) -> None:
         self._session = session
-        self._progress = progress
+        self.progress = progress
+        """How far the student has come."""
         self._hints: dict[str, int] = {}
         self._wrong: dict[str, int] = {}
         self._read: set[str] = set()
@@ -60,14 +61,9 @@ class Tutor:
         """Whether there is anything for a student to do."""
         return bool(self.questions or self.tasks)
 
-    @property
-    def progress(self) -> Progress:
-        """How far the student has come."""
-        return self._progress
-
     def answered(self, lesson: Lesson) -> str | None:
         """What the student answered, if that was right."""
-        return self._progress.answered.get(lesson.key)
+        return self.progress.answered.get(lesson.key)
 
     @property
     def question(self) -> Lesson | None:
@@ -77,8 +73,7 @@ class Tutor:
     @property
     def lesson(self) -> Lesson | None:
         """What there is to read now: the question that waits, else the latest lesson that was reached."""
-        passed = self._passed
-        return self.question or (passed[-1][1] if passed else None)
+        return self.question or narration(self._session)
 
     @property
     def present(self) -> Lesson | None:
@@ -138,7 +133,7 @@ class Tutor:
     def look(self) -> str:
         """To be asked behind each move: what is to be said if what the student was to make work works now."""
         self._read |= {lesson.key for _, lesson in self._passed}
-        progress = self._progress
+        progress = self.progress
         if progress.done or not self.is_lesson or self.question is not None:
             return ""
         if self.tasks and not is_done(self._session):
@@ -155,7 +150,7 @@ class Tutor:
 
     def missing(self) -> str:
         """To be asked behind each move: what is missing where the run has ended and the task is not done."""
-        if self._progress.done or not self.tasks or self._session.phase is not Phase.ENDED:
+        if self.progress.done or not self.tasks or self._session.phase is not Phase.ENDED:
             return ""
         unmet = next((outcome.detail for outcome in standing(self._session) if not outcome.ok), "")
         return f"Not done yet (l shows all that is expected): {unmet}" if unmet else ""
@@ -167,30 +162,30 @@ class Tutor:
             if at is not None and at < moment:
                 self._read.add(lesson.key)
                 if lesson.is_question:
-                    self._progress.answered.setdefault(lesson.key, "")
+                    self.progress.answered.setdefault(lesson.key, "")
 
     def begin_again(self) -> None:
         """Forget what was answered and done."""
-        self._progress.answered.clear()
-        self._progress.done = False
-        self._progress.save()
+        self.progress.answered.clear()
+        self.progress.done = False
+        self.progress.save()
         self._hints.clear()
         self._wrong.clear()
 
     def _settle(self, question: Lesson, given: str) -> str:
-        self._progress.answered[question.key] = given[:_KEPT]
-        self._progress.save()
+        self.progress.answered[question.key] = given[:_KEPT]
+        self.progress.save()
         return question.explain
 
     def _has_hint(self, lesson: Lesson) -> bool:
         return self._hints.get(lesson.key, 0) < len(lesson.hints)
 
     def _is_open(self, lesson: Lesson) -> bool:
-        return lesson.is_question and lesson.key not in self._progress.answered
+        return lesson.is_question and lesson.key not in self.progress.answered
 
     def _open_task(self) -> Lesson | None:
         passed = [lesson for _, lesson in self._passed if lesson.is_task]
-        return passed[-1] if passed and not self._progress.done else None
+        return passed[-1] if passed and not self.progress.done else None
 
     def _barrier(self) -> Moment | None:
         """The moment of the first lesson that was reached and holds the session. Behind the end there is nothing."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from idtviz.debugger.places import PlaceKind
-from idtviz.lab import library
+from idtviz.lab import image_file, library
 from idtviz.lab.copies import copy
+from idtviz.lab.image_file import FileProblem
 from idtviz.lab.premises import premises
 from idtviz.lab.problems import Problem, ScenarioError
 from idtviz.lab.reaching import HANGS
@@ -55,7 +56,7 @@ class Workshop:
     def __init__(self, session: LabSession) -> None:
         self.parts: tuple[Path, ...] = tuple(session.path.parent / name for name in session.scenario.todo)
         image = session.path.parent / session.scenario.files[0] if self.parts else None
-        self.is_behind = image is not None and any(_written(part) > _written(image) for part in self.parts)
+        self.is_behind = image is not None and any(_stamp(part)[0] > _stamp(image)[0] for part in self.parts)
         """Whether a part was written after the image was made of it."""
         self._seen = self._signature()
 
@@ -65,7 +66,7 @@ class Workshop:
         return self._seen != before
 
     def _signature(self) -> Sequence[tuple[int, int]]:
-        return [(_written(part), _size(part)) for part in self.parts]
+        return [_stamp(part) for part in self.parts]
 
 
 def rebuilt(session: LabSession) -> tuple[LabSession, str]:
@@ -112,31 +113,21 @@ def retrace(session: LabSession, old: LabSession) -> bool:
 def read_part(path: Path) -> str:
     """The text of a part, for an editor. Raises ScenarioError where it cannot be read, or is no text."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_PART + 1)
-        if len(raw) > LARGEST_PART:
-            raise _unreadable(path, f"the file has more than {LARGEST_PART} bytes")
-        return raw.decode()
+        return image_file.read(path, path.name, LARGEST_PART).decode()
+    except FileProblem as problem:
+        raise _unreadable(path, str(problem)) from problem
     except UnicodeDecodeError as error:
         raise _unreadable(path, "the file is not UTF-8 text") from error
-    except OSError as error:
-        raise _unreadable(path, f"cannot be read: {error.strerror}") from error
 
 
 def _unreadable(path: Path, why: str) -> ScenarioError:
     return ScenarioError([Problem(path.name, None, why)])
 
 
-def _written(path: Path) -> int:
-    """When the file was changed last, in nanoseconds; -1 where there is none."""
+def _stamp(path: Path) -> tuple[int, int]:
+    """When the file was changed last, in nanoseconds, and its size; before all others where there is none."""
     try:
-        return os.stat(path).st_mtime_ns  # noqa: PTH116 -- asked often
+        found = os.stat(path)  # noqa: PTH116 -- asked often
     except OSError:
-        return -1
-
-
-def _size(path: Path) -> int:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116
-    except OSError:
-        return -1
+        return -1, -1
+    return found.st_mtime_ns, found.st_size
